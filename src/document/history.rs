@@ -1,0 +1,136 @@
+//! The newest part of a document's log, in memory: single revisions, and composed blocks of 8 and 64 over them.
+//!
+//! What is older is read from the store, as blocks of 64 and up. A block is composed once, when its last revision arrives.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::stretch::FAN_OUT;
+use super::{Revision, Stretch, Version};
+
+/// Levels of blocks kept here: 8 and 64.
+const LEVELS: usize = 2;
+/// The window is cut at multiples of the largest block, so that every block in it is whole.
+const CUT: u64 = FAN_OUT.pow(LEVELS as u32);
+/// How many revisions stay when the window is cut: enough for everyone who is only a moment behind.
+const KEEP: u64 = 512;
+
+/// The revisions `(start, head]`.
+#[derive(Debug)]
+pub struct History {
+    /// Version before the first revision here; a multiple of 64.
+    start: Version,
+    /// Revision `start + 1 + i` is at `i`.
+    revisions: VecDeque<Arc<Revision>>,
+    /// `blocks[0]` of 8 and `blocks[1]` of 64, in order and without a hole from `start` on.
+    blocks: [VecDeque<Arc<Stretch>>; LEVELS],
+}
+
+impl History {
+    /// An empty window that begins at `start`, a multiple of 64.
+    pub fn new(start: Version) -> Self {
+        assert_eq!(start.0 % CUT, 0, "a history window begins at a multiple of {CUT}");
+        History { start, revisions: VecDeque::new(), blocks: Default::default() }
+    }
+
+    /// The version before the oldest revision here.
+    pub fn start(&self) -> Version {
+        self.start
+    }
+
+    /// The version after the newest revision here.
+    pub fn head(&self) -> Version {
+        Version(self.start.0 + self.revisions.len() as u64)
+    }
+
+    /// The revision that leads to `version`, if it is in the window.
+    pub fn get(&self, version: Version) -> Option<&Arc<Revision>> {
+        let place = version.0.checked_sub(self.start.0 + 1)?;
+        self.revisions.get(place as usize)
+    }
+
+    /// Adds the next revision, composes the blocks it completes, and lets go of what is older than the window.
+    pub fn push(&mut self, revision: Arc<Revision>) {
+        assert_eq!(revision.version, self.head().next(), "revisions are pushed in order");
+        self.revisions.push_back(revision);
+        let head = self.head();
+        for level in 0..LEVELS {
+            let size = FAN_OUT.pow(level as u32 + 1);
+            if !head.0.is_multiple_of(size) {
+                break;
+            }
+            let parts = self.cover(Version(head.0 - size), head, level);
+            let block = Stretch::join_all(parts.iter().map(Piece::stretch).collect()).expect("a block is not empty");
+            self.blocks[level].push_back(Arc::new(block));
+        }
+        if self.revisions.len() as u64 >= KEEP + CUT {
+            self.start.0 += CUT;
+            self.revisions.drain(..CUT as usize);
+            self.blocks[0].drain(..(CUT / FAN_OUT) as usize);
+            self.blocks[1].drain(..1);
+        }
+    }
+
+    /// The fewest pieces that lead from `from` to `to`. Both lie in the window.
+    pub fn pieces(&self, from: Version, to: Version) -> Vec<Piece> {
+        self.cover(from, to, LEVELS)
+    }
+
+    /// The revisions `(from, to]` as one stretch; `None` if there are none. Both lie in the window.
+    pub fn stretch(&self, from: Version, to: Version) -> Option<Stretch> {
+        Stretch::join_all(self.pieces(from, to).iter().map(Piece::stretch).collect())
+    }
+
+    /// As [`History::pieces`], with blocks of the lowest `levels` levels only.
+    fn cover(&self, from: Version, to: Version, levels: usize) -> Vec<Piece> {
+        assert!(self.start <= from && to <= self.head(), "a place outside the window is read from the store");
+        let mut pieces = Vec::new();
+        let mut at = from.0;
+        while at < to.0 {
+            let block = (0..levels).rev().find_map(|level| {
+                let size = FAN_OUT.pow(level as u32 + 1);
+                (at.is_multiple_of(size) && at + size <= to.0)
+                    .then(|| self.blocks[level].get(((at - self.start.0) / size) as usize))
+                    .flatten()
+            });
+            match block {
+                Some(block) => {
+                    at = block.to.0;
+                    pieces.push(Piece::Block(block.clone()));
+                }
+                None => {
+                    pieces.push(Piece::One(self.revisions[(at - self.start.0) as usize].clone()));
+                    at += 1;
+                }
+            }
+        }
+        pieces
+    }
+}
+
+/// A revision, or a composed block of them.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// One revision.
+    One(Arc<Revision>),
+    /// A composed block.
+    Block(Arc<Stretch>),
+}
+
+impl Piece {
+    /// Its op.
+    pub fn op(&self) -> &crate::ot::TextOp {
+        match self {
+            Piece::One(revision) => &revision.op,
+            Piece::Block(block) => &block.op,
+        }
+    }
+
+    /// It as a stretch.
+    pub fn stretch(&self) -> Stretch {
+        match self {
+            Piece::One(revision) => Stretch::of(revision),
+            Piece::Block(block) => Stretch::clone(block),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Why an edit is not taken, in a sentence with the numbers that disagree.
+
+use super::{Seq, Version};
+use crate::ot::{LengthMismatch, OpError};
+
+/// Why an edit is not taken. Final: the same edit would be refused again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The op is not an op.
+    #[error("{0}")]
+    BadOp(OpError),
+    /// The op does not cover its base version.
+    #[error("the op covers {op} characters, the document has {found} at version {base}")]
+    LengthMismatch {
+        /// The length that the op covers.
+        op: u64,
+        /// The length of the document at the base.
+        found: u64,
+        /// The version the edit is based on.
+        base: Version,
+    },
+    /// The base is a version that does not exist yet.
+    #[error("the edit is based on version {base}, the document is at {head}")]
+    VersionAhead {
+        /// The version the edit is based on.
+        base: Version,
+        /// The newest version.
+        head: Version,
+    },
+    /// A later edit of the same client was taken before.
+    #[error("the edit has seq {seq}, but seq {last} of this client was already taken")]
+    SeqOutOfOrder {
+        /// The seq of the edit.
+        seq: Seq,
+        /// The last seq taken.
+        last: Seq,
+    },
+    /// The author may read but not write.
+    #[error("this access is to read only; the edit was not taken")]
+    ReadOnly,
+    /// More than a limit allows.
+    #[error("{what} {found} {unit}, more than the {most} allowed")]
+    TooLarge {
+        /// What is too large, as the beginning of the sentence.
+        what: &'static str,
+        /// How large it is.
+        found: u64,
+        /// The limit.
+        most: u64,
+        /// What both count.
+        unit: &'static str,
+    },
+}
+
+impl Refusal {
+    pub(super) fn length_mismatch(mismatch: LengthMismatch, base: Version) -> Self {
+        Refusal::LengthMismatch { op: mismatch.op, found: mismatch.found, base }
+    }
+
+    pub(super) fn too_large(what: &'static str, found: u64, most: u64, unit: &'static str) -> Self {
+        Refusal::TooLarge { what, found, most, unit }
+    }
+}

@@ -1,0 +1,132 @@
+//! What a client asks for (an edit) and what the authority grants (a revision).
+
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::{Chain, ChainKey, ClientKey, Refusal, Seq, Stretch, Time, Version};
+use crate::ot::{Op, Part, TextOp};
+
+/// Who made an edit, as everyone may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Author {
+    /// The public id of the connection it came over; none for HTTP, and for a stretch over several connections.
+    pub session: Option<CompactString>,
+    /// The person.
+    pub user: User,
+}
+
+/// A person, as everyone may see them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct User {
+    /// Stable public id.
+    pub id: CompactString,
+    /// The name to show; may be empty.
+    pub name: CompactString,
+}
+
+/// The identity of an edit within its document's epoch: what makes it be taken once, however often it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The client that made it.
+    pub client: ClientKey,
+    /// The client's count of its edits.
+    pub seq: Seq,
+}
+
+/// An op that a client asks for, against the base version it had.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    /// The version whose content the op covers.
+    pub base: Version,
+    /// Its identity; none for an edit that may be taken as often as it is sent.
+    pub origin: Option<Origin>,
+    /// Who asks.
+    pub author: Arc<Author>,
+    /// Whether the author may write. Asked only after a repeat has been answered.
+    pub may_write: bool,
+    /// The op, or why what was sent cannot be taken: a repeat is answered even then.
+    pub op: Result<TextOp, Refusal>,
+}
+
+impl Edit {
+    /// Moves an edit from an old base forward over stretches of history that begin there, as far as they go. By exact
+    /// composition it is the edit that its client would hold, had it received them.
+    pub fn bring_forward(&mut self, stretches: &[Stretch]) {
+        for stretch in stretches {
+            assert_eq!(self.base, stretch.from, "an edit is brought forward over what follows its base");
+            if let Ok(op) = &self.op {
+                let moved = op.transform_incoming(&stretch.op);
+                self.op = moved.map_err(|mismatch| Refusal::length_mismatch(mismatch, self.base));
+            }
+            self.base = stretch.to;
+        }
+    }
+}
+
+/// An op that the authority granted: it leads from `version - 1` to `version`, and never changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// The version after it.
+    pub version: Version,
+    /// The op, as moved past everything before it.
+    pub op: TextOp,
+    /// Who made it.
+    pub author: Arc<Author>,
+    /// Its identity, if it had one.
+    pub origin: Option<Origin>,
+    /// When it was granted.
+    pub time: Time,
+    /// Fingerprint of the history up to and with this revision.
+    pub chain: Chain,
+}
+
+impl Revision {
+    /// The chain that this revision has after `previous` under `key`: a keyed hash of everything in it but the chain.
+    /// Every field is written with its length or in fixed width, so no two revisions write the same bytes.
+    pub fn chain_after(&self, previous: Chain, key: &ChainKey) -> Chain {
+        let mut hash = key.hasher();
+        hash.write(&previous.0.to_le_bytes());
+        hash.write(&self.version.0.to_le_bytes());
+        hash.write(&self.time.0.to_le_bytes());
+        write_text(&mut hash, self.author.session.as_deref());
+        write_text(&mut hash, Some(&self.author.user.id));
+        write_text(&mut hash, Some(&self.author.user.name));
+        match &self.origin {
+            None => hash.write(&[0]),
+            Some(origin) => {
+                hash.write(&[1]);
+                hash.write(&origin.client.0);
+                hash.write(&origin.seq.0.to_le_bytes());
+            }
+        }
+        for part in self.op.parts() {
+            match part {
+                Part::Keep(len) => write_part(&mut hash, 0, len),
+                Part::Delete(len) => write_part(&mut hash, 1, len),
+                Part::Insert(text) => {
+                    write_part(&mut hash, 2, text.len() as u64);
+                    hash.write(text.as_bytes());
+                }
+            }
+        }
+        Chain(hash.finish())
+    }
+}
+
+fn write_part(hash: &mut impl Hasher, tag: u8, len: u64) {
+    hash.write(&[tag]);
+    hash.write(&len.to_le_bytes());
+}
+
+fn write_text(hash: &mut impl Hasher, text: Option<&str>) {
+    match text {
+        None => hash.write(&[0]),
+        Some(text) => {
+            hash.write(&[1]);
+            hash.write(&(text.len() as u64).to_le_bytes());
+            hash.write(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A stretch of history as one op: what a reader who is behind is handed, and what an old edit is moved past.
+
+use std::sync::Arc;
+
+use super::{Author, Chain, Revision, Time, Version};
+use crate::ot::{Op, TextOp};
+
+/// The fan-out of composed blocks: a block covers 8, 64, 512, ... revisions and begins at a multiple of that.
+pub const FAN_OUT: u64 = 8;
+
+/// The revisions `(from, to]`, composed. Exact composition makes it stand for them everywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// The version before it.
+    pub from: Version,
+    /// The version after it.
+    pub to: Version,
+    /// All of its ops as one.
+    pub op: TextOp,
+    /// Who made it, if one person did; `session` only if over one connection.
+    pub author: Option<Arc<Author>>,
+    /// The time of its last revision.
+    pub time: Time,
+    /// The chain of its last revision.
+    pub chain: Chain,
+}
+
+impl Stretch {
+    /// A single revision as a stretch.
+    pub fn of(revision: &Revision) -> Self {
+        Stretch {
+            from: Version(revision.version.0 - 1),
+            to: revision.version,
+            op: revision.op.clone(),
+            author: Some(revision.author.clone()),
+            time: revision.time,
+            chain: revision.chain,
+        }
+    }
+
+    /// This stretch and the one that follows it, as one.
+    ///
+    /// # Panics
+    /// If `next` does not begin where this ends: stretches come from one log, in order.
+    pub fn join(&self, next: &Stretch) -> Stretch {
+        assert_eq!(self.to, next.from, "stretches are joined in order");
+        Stretch {
+            from: self.from,
+            to: next.to,
+            op: self.op.compose(&next.op).expect("consecutive ops of one log fit"),
+            author: common_author(self.author.as_ref(), next.author.as_ref()),
+            time: next.time,
+            chain: next.chain,
+        }
+    }
+
+    /// Joins consecutive stretches pairwise, as a balanced tree. `None` if there are none.
+    pub fn join_all(stretches: Vec<Stretch>) -> Option<Stretch> {
+        let mut row = stretches;
+        while row.len() > 1 {
+            let mut joined = Vec::with_capacity(row.len().div_ceil(2));
+            let mut pairs = row.into_iter();
+            while let Some(first) = pairs.next() {
+                joined.push(match pairs.next() {
+                    Some(second) => first.join(&second),
+                    None => first,
+                });
+            }
+            row = joined;
+        }
+        row.pop()
+    }
+}
+
+fn common_author(a: Option<&Arc<Author>>, b: Option<&Arc<Author>>) -> Option<Arc<Author>> {
+    let (a, b) = (a?, b?);
+    if Arc::ptr_eq(a, b) || a == b {
+        return Some(a.clone());
+    }
+    (a.user == b.user).then(|| Arc::new(Author { session: None, user: b.user.clone() }))
+}
