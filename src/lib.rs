@@ -1,0 +1,5 @@
+//! Variorum: a document server for people who write together. `docs/architecture.md` is the way in.
+
+pub mod document;
+pub mod ot;
+pub mod store;

@@ -1,0 +1,179 @@
+//! The log: where a document's revisions become durable, and where everything older than memory is read from.
+//!
+//! One primitive carries the correctness of the whole: [`Store::append`] takes revisions only if the log ends exactly
+//! where their author believes it does, all or nothing, and they are durable when it returns.
+
+mod codec;
+mod memory;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub use codec::{BadRecord, decode_record, encode_record};
+pub use memory::MemoryStore;
+
+use crate::document::{ClientKey, DocumentId, Identity, Revision, Snapshot, Stretch, Taken, Time, Version};
+
+/// The number of one incarnation of a document: given once, never again. With a version it is the key of a revision; the
+/// document's id is no part of the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Incarnation(pub u64);
+
+/// An answer that may have to wait for a disk.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A log per document. Every engine passes `proptests/tests/store_suite.rs`.
+///
+/// A read never returns less than was asked for: a revision that is missing or damaged is [`StoreError::Damaged`], so a
+/// failed load cannot be taken for an empty document.
+pub trait Store: Send + Sync + 'static {
+    /// The document of this name, if there is one.
+    fn find<'a>(&'a self, id: &'a DocumentId) -> Pending<'a, Result<Option<Found>, StoreError>>;
+
+    /// Makes a document, with its first revision if one is given, in one durable step. If the name is taken, answers with
+    /// who has it and changes nothing.
+    fn create(&self, identity: Identity, first: Option<Arc<Revision>>) -> Pending<'_, Result<Created, StoreError>>;
+
+    /// Appends revisions `at+1, at+2, ...` if the log's head is exactly `at`, all or none. Durable when it returns.
+    /// After any error but `Conflict` the outcome is unknown, and is settled by reading the tail.
+    fn append(
+        &self,
+        document: Incarnation,
+        at: Version,
+        revisions: Vec<Arc<Revision>>,
+    ) -> Pending<'_, Result<(), AppendError>>;
+
+    /// The newest version of a document.
+    fn head(&self, document: Incarnation) -> Pending<'_, Result<Head, StoreError>>;
+
+    /// What is needed to go on with a document: its newest kept snapshot (none: it begins empty) and every revision after
+    /// that.
+    fn tail(&self, document: Incarnation) -> Pending<'_, Result<Tail, StoreError>>;
+
+    /// The revisions `(from, to]`. `to` is at most the head.
+    fn revisions(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>>;
+
+    /// `(from, to]` in consecutive stretches, as few as composed blocks allow. `to` is at most the head.
+    fn stretches(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+    ) -> Pending<'_, Result<Vec<Stretch>, StoreError>>;
+
+    /// The newest kept snapshot at or before a version; none if there is none.
+    fn snapshot_before(
+        &self,
+        document: Incarnation,
+        version: Version,
+    ) -> Pending<'_, Result<Option<Snapshot>, StoreError>>;
+
+    /// Keeps a snapshot, so that opening and reading old versions begin there. Derived: may be lost, and then a longer tail
+    /// is read. Its version is a multiple of [`SNAPSHOT_EVERY`].
+    fn keep_snapshot(&self, document: Incarnation, snapshot: Snapshot) -> Pending<'_, Result<(), StoreError>>;
+
+    /// The last edit taken from a client.
+    fn taken(&self, document: Incarnation, client: ClientKey) -> Pending<'_, Result<Option<Taken>, StoreError>>;
+
+    /// The newest version whose time is at or before `time`; version 0 if the first revision is later.
+    fn version_at(&self, document: Incarnation, time: Time) -> Pending<'_, Result<Version, StoreError>>;
+
+    /// Whether new revisions can be taken at present.
+    fn condition(&self) -> Condition;
+
+    /// Finishes what was begun and closes the log. Nothing is taken afterwards.
+    fn close(&self) -> Pending<'_, ()>;
+}
+
+/// A snapshot is kept at each multiple of this, which is a multiple of a composed block's size too: with blocks, any older
+/// version is then read in about a millisecond, and opening a document never reads more revisions than this.
+pub const SNAPSHOT_EVERY: u64 = 8192;
+
+/// A document that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its number.
+    pub incarnation: Incarnation,
+    /// What never changes about it.
+    pub identity: Identity,
+}
+
+/// What became of a request to make a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created {
+    /// It was made.
+    New(Incarnation),
+    /// The name was taken.
+    Existing(Found),
+}
+
+/// The newest place of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The newest version.
+    pub version: Version,
+    /// Its chain.
+    pub chain: crate::document::Chain,
+    /// The time of its revision; of the creation at version 0.
+    pub time: Time,
+}
+
+/// The newest snapshot of a log and what follows it.
+#[derive(Debug, Clone)]
+pub struct Tail {
+    /// The newest kept snapshot.
+    pub snapshot: Option<Snapshot>,
+    /// Every revision after it.
+    pub revisions: Vec<Arc<Revision>>,
+}
+
+/// Whether a store takes new revisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// It does.
+    Good,
+    /// It does not at present, and tries to by itself: a disk that is full or failed.
+    Failing(String),
+    /// It does not until an operator decides: what it found at start is not what it had acknowledged.
+    ReadOnly(String),
+}
+
+/// Why the store cannot answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot write or read at present. What was asked may have happened or not.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// What it holds of this document is not what was written.
+    #[error("document number {} is damaged at version {version}: {reason}", document.0)]
+    Damaged {
+        /// Which.
+        document: Incarnation,
+        /// The first version that cannot be read.
+        version: Version,
+        /// What was found.
+        reason: String,
+    },
+    /// No incarnation of this number exists (any more).
+    #[error("there is no document number {}", .0.0)]
+    Unknown(Incarnation),
+}
+
+/// Why an append was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Someone else was first; nothing was appended.
+    #[error("the log ends at version {head}, not where the append began")]
+    Conflict {
+        /// Where the log ends.
+        head: Version,
+    },
+    /// Anything else: the outcome is unknown.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
