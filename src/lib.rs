@@ -2,4 +2,5 @@
 
 pub mod document;
 pub mod ot;
+pub mod protocol;
 pub mod store;

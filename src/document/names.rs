@@ -7,6 +7,7 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use compact_str::CompactString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use siphasher::sip::SipHasher24;
 
@@ -92,7 +93,7 @@ impl FromStr for Kind {
 }
 
 /// How many revisions are committed; a place *between* revisions. 0 is the empty beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Version(pub u64);
 
 impl Version {
@@ -117,7 +118,7 @@ impl fmt::Display for Version {
 }
 
 /// A client's counter of its edits to one document, rising from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Seq(pub u64);
 
 impl fmt::Display for Seq {
@@ -127,7 +128,7 @@ impl fmt::Display for Seq {
 }
 
 /// Milliseconds since 1970, UTC. Never decreases along a document's versions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Time(pub u64);
 
 /// One incarnation of a document: deleting and creating again under the same id gives another epoch.
@@ -223,6 +224,26 @@ impl fmt::Debug for ChainKey {
         f.write_str("ChainKey(secret)")
     }
 }
+
+/// These are written as text and read back through their `FromStr`.
+macro_rules! as_text {
+    ($($name:ident),+) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = CompactString::deserialize(deserializer)?;
+                text.parse().map_err(|_| serde::de::Error::custom(concat!("not a ", stringify!($name))))
+            }
+        }
+    )+};
+}
+
+as_text!(DocumentId, Epoch, Chain);
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,23 @@
+//! What clients and the server say: every message and body with its JSON, and the table of error codes. No state.
+
+mod codes;
+mod fields;
+mod from_client;
+mod from_server;
+mod http;
+mod presence;
+
+pub use codes::{Code, OnSocket, Retry, close};
+pub use from_client::{Check, ClientMessage, Create, EditMessage, Hello, Malformed, Open, PresenceMessage};
+pub use from_client::{Place, client_secret};
+pub use from_server::{
+    Access, Limits, PresenceView, Present, RevisionItem, ServerMessage, StateView, TakenView, UserView,
+};
+pub use http::{ContentBody, EditBody, EditGranted, ErrorBody, RevisionsPage, SnapshotBody};
+pub use presence::{read_cursors, write_cursors};
+
+/// The version of the protocol that this server speaks.
+pub const PROTOCOL: u64 = 1;
+
+/// The WebSocket subprotocol of that version.
+pub const SUBPROTOCOL: &str = "variorum.v1";
