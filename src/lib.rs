@@ -1,6 +1,8 @@
 //! Variorum: a document server for people who write together. `docs/architecture.md` is the way in.
 
 pub mod document;
+pub mod hub;
+pub mod limits;
 pub mod ot;
 pub mod protocol;
 pub mod store;

@@ -69,6 +69,18 @@ impl Snapshot {
     }
 }
 
+/// A place in a document's history as someone outside names it. What cannot be an epoch or a chain is none, and differs
+/// from every one there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The incarnation.
+    pub epoch: Option<Epoch>,
+    /// The version.
+    pub version: Version,
+    /// The chain of that version.
+    pub chain: Option<Chain>,
+}
+
 /// The last edit taken from a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {

@@ -87,6 +87,13 @@ pub struct Place {
     pub chain: String,
 }
 
+impl Place {
+    /// The place as the core compares it.
+    pub fn known(&self) -> crate::document::Place {
+        crate::document::Place { epoch: self.epoch.parse().ok(), version: self.version, chain: self.chain.parse().ok() }
+    }
+}
+
 /// A change asked for.
 #[derive(Debug, Clone, Serialize)]
 pub struct EditMessage {

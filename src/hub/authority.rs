@@ -1,0 +1,399 @@
+//! The authority: the one task that decides a document's next revisions.
+//!
+//! Decide, persist, apply, announce. What arrives while an append is under way is the next batch. The task ends when the
+//! document is idle, when the hub drains, or by failing; whichever it is, the followers learn it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+use tracing::{error, warn};
+
+use super::Hub;
+use super::follow::Reply;
+use super::live::{Ended, FollowerId, Live};
+use crate::document::{Decision, Document, Edit, Missing, Refusal, Revision, Snapshot, Version};
+use crate::store::{AppendError, Incarnation, Pending, SNAPSHOT_EVERY, StoreError};
+
+/// Edits waiting for the authority before those who send more must wait too.
+const INBOX: usize = 1024;
+/// Edits decided in one batch: bounds the time between two announcements.
+const BATCH_MAX: usize = 256;
+/// Presence is announced at most once in this time.
+const PRESENCE_EVERY: Duration = Duration::from_millis(50);
+/// Presence states are brought forward whenever the head passes a multiple of this, well within the history in memory.
+const PRESENCE_FORWARD_EVERY: u64 = 256;
+/// Clients remembered beyond those who have the document open; the others are looked up again when they come back.
+const CLIENTS_KEPT: usize = 1024;
+
+/// What the authority is told.
+pub(super) enum Input {
+    /// Someone asks for an edit.
+    Edit(Submission),
+    /// Presence has changed.
+    Presence,
+    /// End, after everything told before.
+    Stop,
+}
+
+/// An edit and who waits for its fate.
+pub(super) struct Submission {
+    pub(super) edit: Edit,
+    pub(super) reply: ReplyTo,
+}
+
+/// Who waits.
+pub(super) enum ReplyTo {
+    /// A follower: a granted edit reaches it through the log.
+    Follower(FollowerId),
+    /// Someone who reads no log.
+    Waiter(oneshot::Sender<Outcome>),
+}
+
+/// What became of an edit.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It is this revision, and durable.
+    Granted(Arc<Revision>),
+    /// It was taken before, as this revision.
+    Repeated(Arc<Revision>),
+    /// It is not taken, finally.
+    Refused(Refusal),
+    /// It is not known whether it is taken.
+    Failed(StoreError),
+    /// The document left memory before it was looked at; by failing, if [`Ended::Failed`], and then it is not known.
+    Ended(Ended),
+}
+
+/// The authority's verdict on one submission of a batch, before the batch is durable.
+enum Verdict {
+    /// The revision of the batch at this place.
+    Granted(usize),
+    /// A repeat of this version, committed or in the batch.
+    Repeated(Version),
+    Refused(Refusal),
+    Failed(StoreError),
+}
+
+struct Authority {
+    live: Arc<Live>,
+    input: mpsc::Receiver<Input>,
+    /// When presence may be announced next, if there is something to announce.
+    presence_due: Option<Instant>,
+    presence_last: Instant,
+    idle_since: Instant,
+    /// Snapshots to keep, and the one being kept. Derived data: nothing waits for it.
+    unkept: Vec<Snapshot>,
+    keeping: Option<Pending<'static, ()>>,
+}
+
+/// Starts the authority of a document.
+pub(super) fn start(hub: Arc<Hub>, incarnation: Incarnation, document: Document, unkept: Vec<Snapshot>) -> Arc<Live> {
+    let (inbox, input) = mpsc::channel(INBOX);
+    hub.running.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+    let live = Live::new(hub, incarnation, document, inbox);
+    let now = Instant::now();
+    let authority = Authority {
+        live: live.clone(),
+        input,
+        presence_due: None,
+        presence_last: now,
+        idle_since: now,
+        unkept,
+        keeping: None,
+    };
+    tokio::spawn(authority.run());
+    live
+}
+
+/// Says at the end of the task, also of one that panics, that the document is no longer open.
+struct EndOnDrop(Arc<Live>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        let live = &self.0;
+        {
+            let mut state = live.state.lock();
+            if state.ended.is_none() {
+                error!(document = %live.identity().id, "the authority failed; the document is closed");
+                state.ended = Some(Ended::Failed);
+            }
+            state.followers.values_mut().for_each(|follower| follower.ring());
+        }
+        let hub = &live.hub;
+        hub.entries.lock().retain(|id, entry| {
+            *id != live.identity().id || entry.live.get().is_none_or(|there| !Arc::ptr_eq(there, live))
+        });
+        hub.running.fetch_sub(1, std::sync::atomic::Ordering::AcqRel);
+        hub.ended.notify_waiters();
+    }
+}
+
+impl Authority {
+    async fn run(mut self) {
+        let guard = EndOnDrop(self.live.clone());
+        let mut inputs = Vec::with_capacity(8);
+        let ended = loop {
+            self.keep_snapshots();
+            let idle_due = self.idle_since + self.live.hub.settings.idle_timeout;
+            let presence_due = self.presence_due;
+            tokio::select! {
+                biased;
+                received = self.input.recv_many(&mut inputs, BATCH_MAX) => {
+                    debug_assert!(received > 0, "the authority's own Live keeps the inbox open");
+                }
+                () = async { sleep_until(presence_due.unwrap_or(idle_due)).await }, if presence_due.is_some() => {}
+                () = async { self.keeping.as_mut().expect("guarded by the condition").await }, if self.keeping.is_some() => {
+                    self.keeping = None;
+                }
+                () = sleep_until(idle_due) => if self.retire() { break Ended::Retired },
+            }
+            let mut submissions = Vec::with_capacity(inputs.len());
+            let mut stop = false;
+            for input in inputs.drain(..) {
+                match input {
+                    Input::Edit(submission) => submissions.push(submission),
+                    Input::Presence => {}
+                    Input::Stop => stop = true,
+                }
+            }
+            if !submissions.is_empty() {
+                self.idle_since = Instant::now();
+                self.take_batch(submissions).await;
+            }
+            self.announce_presence();
+            if stop {
+                break Ended::Draining;
+            }
+        };
+        self.live.state.lock().ended.get_or_insert(ended);
+        drop(guard);
+    }
+
+    /// Whether the document may leave memory: nobody has it open and nobody waits. Decided under the lock that followers
+    /// arrive under.
+    fn retire(&mut self) -> bool {
+        let mut state = self.live.state.lock();
+        let idle = state.followers.is_empty() && self.input.is_empty();
+        if idle {
+            state.ended = Some(Ended::Retired);
+        } else {
+            self.idle_since = Instant::now();
+        }
+        idle
+    }
+
+    async fn take_batch(&mut self, mut submissions: Vec<Submission>) {
+        loop {
+            let (granted, verdicts) = Self::decide(&self.live, &mut submissions).await;
+            let granted: Vec<Arc<Revision>> = granted.into_iter().map(Arc::new).collect();
+            let at = self.live.head();
+            let appended = match granted.is_empty() {
+                true => Ok(()),
+                false => self.live.hub.store.append(self.live.incarnation, at, granted.clone()).await,
+            };
+            match appended {
+                Ok(()) => return self.commit(submissions, verdicts, granted).await,
+                // Someone else was first, or an append of ours that had failed was done after all: take what came, and
+                // decide about the same edits again.
+                Err(AppendError::Conflict { head }) => {
+                    warn!(document = %self.live.identity().id, %at, %head, "the log went on elsewhere");
+                    if let Err(error) = self.catch_up(head).await {
+                        return self.fail(submissions, verdicts, error).await;
+                    }
+                }
+                // The outcome is unknown. The document in memory holds only what was committed before, so there is nothing
+                // to take back: the clients send the edits again, and if the log has them by then, they are repeats.
+                Err(AppendError::Store(error)) => return self.fail(submissions, verdicts, error).await,
+            }
+        }
+    }
+
+    /// Decides about each submission in turn; reads what memory does not hold.
+    async fn decide(live: &Live, submissions: &mut [Submission]) -> (Vec<Revision>, Vec<Verdict>) {
+        let now = live.hub.world.now();
+        let limits = &live.hub.settings.edit_limits;
+        let mut granted = Vec::new();
+        let mut verdicts = Vec::with_capacity(submissions.len());
+        while verdicts.len() < submissions.len() {
+            let missing = {
+                let state = live.state.lock();
+                loop {
+                    let Some(next) = submissions.get(verdicts.len()) else { break None };
+                    verdicts.push(match state.document.rebase(&granted, &next.edit, now, limits) {
+                        Ok(Decision::Granted(revision)) => {
+                            granted.push(revision);
+                            Verdict::Granted(granted.len() - 1)
+                        }
+                        Ok(Decision::Repeated(version)) => Verdict::Repeated(version),
+                        Ok(Decision::Refused(refusal)) => Verdict::Refused(refusal),
+                        Err(missing) => break Some(missing),
+                    });
+                }
+            };
+            let Some(missing) = missing else { break };
+            let edit = &mut submissions[verdicts.len()].edit;
+            if let Err(error) = Self::read_missing(live, missing, edit).await {
+                verdicts.push(Verdict::Failed(error));
+            }
+        }
+        (granted, verdicts)
+    }
+
+    async fn read_missing(live: &Live, missing: Missing, edit: &mut Edit) -> Result<(), StoreError> {
+        match missing {
+            Missing::Taken(client) => {
+                let taken = live.hub.store.taken(live.incarnation, client).await?;
+                live.state.lock().document.learn(client, taken);
+            }
+            // The submitter brought it forward to what memory held then; memory has moved on since.
+            Missing::History(base) => live.bring_forward(edit, base).await?,
+        }
+        Ok(())
+    }
+
+    /// Applies and announces what is durable, and answers everyone who waits.
+    async fn commit(&mut self, submissions: Vec<Submission>, verdicts: Vec<Verdict>, granted: Vec<Arc<Revision>>) {
+        let live = self.live.clone();
+        // Repeats of what is no longer in memory are read before the lock is taken.
+        let mut repeated = Vec::new();
+        for verdict in &verdicts {
+            if let Verdict::Repeated(version) = verdict {
+                let in_batch = granted.iter().find(|revision| revision.version == *version);
+                repeated.push(match in_batch {
+                    Some(revision) => Ok(revision.clone()),
+                    None => live.revision(*version).await,
+                });
+            }
+        }
+        let mut repeated = repeated.into_iter();
+        let outcomes = verdicts.into_iter().map(|verdict| match verdict {
+            Verdict::Granted(place) => Outcome::Granted(granted[place].clone()),
+            Verdict::Refused(refusal) => Outcome::Refused(refusal),
+            Verdict::Failed(error) => Outcome::Failed(error),
+            Verdict::Repeated(_) => match repeated.next().expect("one was read for each repeat") {
+                Ok(revision) => Outcome::Repeated(revision),
+                Err(error) => Outcome::Failed(error),
+            },
+        });
+        let outcomes: Vec<_> = outcomes.collect();
+        self.advance(&granted);
+        self.answer(submissions.into_iter().zip(outcomes));
+    }
+
+    /// Takes durable revisions into the document and rings everyone's bell.
+    fn advance(&mut self, revisions: &[Arc<Revision>]) {
+        if revisions.is_empty() {
+            return;
+        }
+        let mut state = self.live.state.lock();
+        let state = &mut *state;
+        let before = state.document.head();
+        for revision in revisions {
+            state.document.advance(revision.clone());
+            state.deliver_own(revision);
+            if revision.version.0.is_multiple_of(SNAPSHOT_EVERY) {
+                self.unkept.push(state.document.now().clone());
+            }
+        }
+        let head = state.document.head();
+        if before.0 / PRESENCE_FORWARD_EVERY != head.0 / PRESENCE_FORWARD_EVERY {
+            let history = state.document.history();
+            state.presence.forward(|from| history.stretch(from.clamp(history.start(), head), head));
+        }
+        if state.document.clients_known() > CLIENTS_KEPT + state.followers.len() {
+            state.forget_clients();
+        }
+        state.followers.values_mut().for_each(|follower| follower.ring());
+    }
+
+    fn answer(&self, outcomes: impl Iterator<Item = (Submission, Outcome)>) {
+        let mut state = self.live.state.lock();
+        for (submission, outcome) in outcomes {
+            let seq = submission.edit.origin.map(|origin| origin.seq);
+            match submission.reply {
+                // A waiter that went away does not need its answer.
+                ReplyTo::Waiter(waiter) => drop(waiter.send(outcome)),
+                ReplyTo::Follower(id) => {
+                    let Some(follower) = state.followers.get_mut(&id) else { continue };
+                    follower.outstanding -= 1;
+                    match outcome {
+                        Outcome::Granted(_) | Outcome::Ended(_) => {}
+                        Outcome::Repeated(revision) => follower.replies.push(Reply::Repeated(revision)),
+                        Outcome::Refused(refusal) => follower.replies.push(Reply::Refused(seq, refusal)),
+                        Outcome::Failed(error) => follower.replies.push(Reply::Failed(seq, error)),
+                    }
+                    follower.ring();
+                }
+            }
+        }
+    }
+
+    /// Answers a batch that is not durable: what was refused or taken before stays so, all else is unknown.
+    async fn fail(&mut self, submissions: Vec<Submission>, verdicts: Vec<Verdict>, error: StoreError) {
+        warn!(document = %self.live.identity().id, %error, "edits could not be made durable");
+        let head = self.live.head();
+        let verdicts = verdicts
+            .into_iter()
+            .map(|verdict| match verdict {
+                Verdict::Granted(_) => Verdict::Failed(error.clone()),
+                Verdict::Repeated(version) if version > head => Verdict::Failed(error.clone()),
+                settled => settled,
+            })
+            .collect();
+        self.commit(submissions, verdicts, Vec::new()).await;
+    }
+
+    /// Takes what the log has beyond this document.
+    async fn catch_up(&mut self, head: Version) -> Result<(), StoreError> {
+        let at = self.live.head();
+        let missed = self.live.hub.store.revisions(self.live.incarnation, at, head).await?;
+        self.advance(&missed);
+        Ok(())
+    }
+
+    fn announce_presence(&mut self) {
+        let now = Instant::now();
+        let due = self.presence_last + PRESENCE_EVERY;
+        let mut state = self.live.state.lock();
+        if state.presence.announced() == state.presence.last() {
+            state.presence_told = false;
+            self.presence_due = None;
+        } else if now < due {
+            self.presence_due = Some(due);
+        } else {
+            state.presence_told = false;
+            state.presence.announce();
+            state.followers.values_mut().for_each(|follower| follower.ring());
+            self.presence_last = now;
+            self.presence_due = None;
+        }
+    }
+
+    /// Hands the next snapshot to the store, one at a time.
+    fn keep_snapshots(&mut self) {
+        if self.keeping.is_none()
+            && let Some(snapshot) = self.unkept.pop()
+        {
+            let live = self.live.clone();
+            self.keeping = Some(Box::pin(async move {
+                let version = snapshot.version;
+                if let Err(error) = live.hub.store.keep_snapshot(live.incarnation, snapshot).await {
+                    warn!(document = %live.identity().id, %version, %error, "a snapshot was not kept");
+                }
+            }));
+        }
+    }
+}
+
+impl Live {
+    /// Moves an edit from a base that is older than memory up to where memory begins.
+    pub async fn bring_forward(&self, edit: &mut Edit, base: Version) -> Result<(), StoreError> {
+        let start = self.state.lock().document.history().start();
+        if base < start {
+            edit.bring_forward(&self.hub.store.stretches(self.incarnation, base, start).await?);
+        }
+        Ok(())
+    }
+}

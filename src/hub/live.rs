@@ -1,0 +1,313 @@
+//! One open document, as everyone who has it open shares it: the authority changes it, readers take from it.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use tokio::sync::{mpsc, oneshot};
+
+use super::authority::{Input, Outcome, ReplyTo, Submission};
+use super::follow::Reply;
+use super::presence::Presence;
+use super::signal::{Signal, Token};
+use super::{Hub, OpenError};
+use crate::document::{
+    Author, Chain, ClientKey, Document, Edit, Identity, Place, Revision, Snapshot, Stretch, Taken, Version,
+};
+use crate::store::{Incarnation, StoreError};
+
+/// An open document.
+pub struct Live {
+    pub(super) hub: Arc<Hub>,
+    pub(super) incarnation: Incarnation,
+    identity: Identity,
+    /// Held for microseconds and never across an await: the authority changes the document in it, readers copy from it.
+    pub(super) state: Mutex<State>,
+    /// To the authority. Bounded: a session that meets a full inbox waits, and reads nothing meanwhile.
+    pub(super) inbox: mpsc::Sender<Input>,
+}
+
+pub(super) struct State {
+    /// Holds committed revisions only.
+    pub(super) document: Document,
+    /// In order of arrival.
+    pub(super) followers: BTreeMap<FollowerId, Follower>,
+    next_follower: u64,
+    /// The followers of each client: one, and for a moment two when it reconnects.
+    by_client: HashMap<ClientKey, SmallVec<[FollowerId; 1]>>,
+    pub(super) presence: Presence,
+    /// Whether the authority knows that presence has changed.
+    pub(super) presence_told: bool,
+    /// Set when the authority ended; nothing changes afterwards.
+    pub(super) ended: Option<Ended>,
+}
+
+/// Which follower of a document.
+pub(super) type FollowerId = u64;
+
+/// What a document keeps for one reader: a bell and what is for this reader alone. Its place in the log is its own.
+pub(super) struct Follower {
+    pub(super) client: ClientKey,
+    pub(super) author: Arc<Author>,
+    signal: Arc<Signal>,
+    token: Token,
+    /// Whether the bell was rung since the reader last took. Keeps the bell's list short.
+    pub(super) rung: bool,
+    /// Revisions of this client not yet taken by the reader, so that each comes as an ack of its own. Bounded by the edits
+    /// in flight that a session allows.
+    pub(super) own: VecDeque<Arc<Revision>>,
+    /// Answers that are no revisions. Bounded likewise.
+    pub(super) replies: Vec<Reply>,
+    /// Edits submitted and not yet answered.
+    pub(super) outstanding: usize,
+}
+
+impl Follower {
+    pub(super) fn ring(&mut self) {
+        if !self.rung {
+            self.rung = true;
+            self.signal.ring(self.token);
+        }
+    }
+}
+
+/// Why a document is no longer open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Nobody had it open.
+    Retired,
+    /// The server is going away.
+    Draining,
+    /// The authority failed.
+    Failed,
+    /// The log cannot be read.
+    Store(StoreError),
+}
+
+/// What a reader brings when it begins to follow.
+pub(super) struct Arrival {
+    pub(super) client: ClientKey,
+    pub(super) author: Arc<Author>,
+    pub(super) signal: Arc<Signal>,
+    pub(super) token: Token,
+}
+
+impl Live {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        incarnation: Incarnation,
+        document: Document,
+        inbox: mpsc::Sender<Input>,
+    ) -> Arc<Self> {
+        let identity = document.identity().clone();
+        let state = State {
+            document,
+            followers: BTreeMap::new(),
+            next_follower: 0,
+            by_client: HashMap::new(),
+            presence: Presence::default(),
+            presence_told: false,
+            ended: None,
+        };
+        Arc::new(Live { hub, incarnation, identity, state: Mutex::new(state), inbox })
+    }
+
+    /// What never changes about the document.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Its number in the store: unlike its id, never given to another document.
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// Content, chain and time at the head.
+    pub fn now(&self) -> Snapshot {
+        self.state.lock().document.now().clone()
+    }
+
+    /// The newest version.
+    pub fn head(&self) -> Version {
+        self.state.lock().document.head()
+    }
+
+    /// Whether it left memory, so that it must be opened anew.
+    pub fn is_retired(&self) -> bool {
+        self.state.lock().ended.is_some()
+    }
+
+    /// The last edit taken from a client, from memory or the log.
+    pub async fn taken(&self, client: ClientKey) -> Result<Option<Taken>, StoreError> {
+        if let Ok(taken) = self.state.lock().document.taken(client) {
+            return Ok(taken);
+        }
+        let taken = self.hub.store.taken(self.incarnation, client).await?;
+        let mut state = self.state.lock();
+        state.document.learn(client, taken);
+        Ok(state.document.taken(client).unwrap_or(taken))
+    }
+
+    /// Asks for an edit that no follower waits for, and waits for what became of it.
+    pub async fn submit(&self, mut edit: Edit) -> Outcome {
+        let base = edit.base;
+        if let Err(error) = self.bring_forward(&mut edit, base).await {
+            return Outcome::Failed(error);
+        }
+        let (reply, outcome) = oneshot::channel();
+        let submission = Submission { edit, reply: ReplyTo::Waiter(reply) };
+        // A send to an authority that ended drops the reply, and that is the answer.
+        let _ = self.inbox.send(Input::Edit(submission)).await;
+        outcome.await.unwrap_or_else(|_| Outcome::Ended(self.state.lock().ended.clone().unwrap_or(Ended::Failed)))
+    }
+
+    /// Whether a place that a client names is one of this history, and why not.
+    pub(super) async fn check(&self, place: &Place) -> Result<Result<(), Reset>, StoreError> {
+        if place.epoch != Some(self.identity.epoch) {
+            return Ok(Err(Reset::Epoch));
+        }
+        if place.version > self.head() {
+            return Ok(Err(Reset::Ahead));
+        }
+        let chain = self.chain_at(place.version).await?;
+        Ok(if place.chain == Some(chain) { Ok(()) } else { Err(Reset::Chain) })
+    }
+
+    /// The chain of a version at or before the head.
+    pub async fn chain_at(&self, version: Version) -> Result<Chain, StoreError> {
+        if version == Version::ZERO {
+            return Ok(self.identity.key.genesis(self.identity.epoch));
+        }
+        Ok(self.revision(version).await?.chain)
+    }
+
+    /// The revision that leads to `version`, which is at or before the head and not 0.
+    pub async fn revision(&self, version: Version) -> Result<Arc<Revision>, StoreError> {
+        if let Some(revision) = self.state.lock().document.history().get(version) {
+            return Ok(revision.clone());
+        }
+        let before = Version(version.0 - 1);
+        let found = self.hub.store.revisions(self.incarnation, before, version).await?;
+        Ok(found.into_iter().next().expect("a store answers a range of one with one revision"))
+    }
+
+    /// `(from, to]` as one, from memory and the store; `to` is at most the head. None if there is nothing between.
+    pub async fn stretch(&self, from: Version, to: Version) -> Result<Option<Stretch>, StoreError> {
+        let (middle, newer) = {
+            let state = self.state.lock();
+            let history = state.document.history();
+            let middle = history.start().clamp(from, to);
+            // A stretch that ends before the window has nothing of it in memory.
+            let in_memory = history.start() <= middle;
+            (middle, if in_memory { history.pieces(middle, to) } else { Vec::new() })
+        };
+        let mut stretches = Vec::new();
+        if from < middle {
+            stretches = self.hub.store.stretches(self.incarnation, from, middle).await?;
+        }
+        stretches.extend(newer.iter().map(|piece| piece.stretch()));
+        Ok(Stretch::join_all(stretches))
+    }
+
+    pub(super) fn arrive(
+        &self,
+        arrival: Arrival,
+    ) -> Result<(FollowerId, parking_lot::MutexGuard<'_, State>), OpenError> {
+        let mut state = self.state.lock();
+        if let Some(ended) = &state.ended {
+            return Err(ended.clone().into());
+        }
+        let id = state.next_follower;
+        state.next_follower += 1;
+        state.by_client.entry(arrival.client).or_default().push(id);
+        state.presence.join(&arrival.author);
+        let follower = Follower {
+            client: arrival.client,
+            author: arrival.author,
+            signal: arrival.signal,
+            token: arrival.token,
+            rung: false,
+            own: VecDeque::new(),
+            replies: Vec::new(),
+            outstanding: 0,
+        };
+        state.followers.insert(id, follower);
+        self.tell_presence(&mut state);
+        Ok((id, state))
+    }
+
+    pub(super) fn depart(&self, id: FollowerId) {
+        let now = self.hub.world.now();
+        let mut state = self.state.lock();
+        let Some(follower) = state.followers.remove(&id) else { return };
+        if let Some(ids) = state.by_client.get_mut(&follower.client) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                state.by_client.remove(&follower.client);
+            }
+        }
+        if let Some(session) = &follower.author.session {
+            state.presence.leave(session, now);
+        }
+        self.tell_presence(&mut state);
+    }
+
+    /// Lets the authority know, once, that there is presence to announce.
+    pub(super) fn tell_presence(&self, state: &mut State) {
+        if !state.presence_told {
+            // A full inbox means that the authority is about to look anyway; it looks after every batch.
+            state.presence_told = self.inbox.try_send(Input::Presence).is_ok();
+        }
+    }
+
+    /// Asks the authority to finish what it was given and end.
+    pub(super) fn stop(self: &Arc<Self>) {
+        let live = self.clone();
+        // The task ends when the authority has room in its inbox or has ended.
+        tokio::spawn(async move { live.inbox.send(Input::Stop).await });
+    }
+}
+
+impl State {
+    /// Hands a committed revision to the followers of its own client.
+    pub(super) fn deliver_own(&mut self, revision: &Arc<Revision>) {
+        let Some(origin) = revision.origin else { return };
+        let Some(ids) = self.by_client.get(&origin.client) else { return };
+        for id in ids {
+            if let Some(follower) = self.followers.get_mut(id) {
+                follower.own.push_back(revision.clone());
+            }
+        }
+    }
+
+    /// Forgets what was taken from clients who no longer have the document open.
+    pub(super) fn forget_clients(&mut self) {
+        let State { document, by_client, .. } = self;
+        document.forget_clients(|client| by_client.contains_key(client));
+    }
+}
+
+/// Why a client's place cannot be continued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reset {
+    /// Another incarnation of the document.
+    Epoch,
+    /// A version that does not exist.
+    Ahead,
+    /// A version whose history is no longer kept.
+    Pruned,
+    /// Another history up to the version.
+    Chain,
+}
+
+impl From<Ended> for OpenError {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Store(error) => OpenError::Store(error),
+            Ended::Draining => OpenError::Draining,
+            Ended::Retired => OpenError::Store(StoreError::Unavailable("the document was just retired".into())),
+            Ended::Failed => OpenError::Store(StoreError::Unavailable("the document's authority failed".into())),
+        }
+    }
+}

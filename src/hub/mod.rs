@@ -1,0 +1,239 @@
+//! Open documents: who holds which, opened on demand, retired when idle, drained on shutdown. Knows no JSON and no socket.
+
+mod authority;
+mod follow;
+mod live;
+mod past;
+mod presence;
+mod signal;
+mod world;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, OnceCell};
+
+pub use authority::Outcome;
+pub use follow::{Body, CatchUp, Delivery, Follow, Following, Reply};
+pub use live::{Ended, Live, Reset};
+pub use presence::{PresenceChange, PresenceState};
+pub use signal::{Signal, Token};
+pub use world::{System, World};
+
+use crate::document::{
+    Author, ChainKey, Decision, Document, DocumentId, Edit, EditLimits, Epoch, Identity, Kind, Refusal, Revision,
+    Snapshot, Version,
+};
+use crate::ot::TextOpBuilder;
+use crate::store::{Created, Found, SNAPSHOT_EVERY, Store, StoreError};
+
+/// How the hub behaves; see `limits.rs` for the reasons of the bounds.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What one edit may bring.
+    pub edit_limits: EditLimits,
+    /// How long a document stays in memory that nobody has open.
+    pub idle_timeout: Duration,
+}
+
+/// All open documents of this process.
+pub struct Hub {
+    store: Arc<dyn Store>,
+    world: Arc<dyn World>,
+    settings: Settings,
+    /// Documents in memory or on their way there. An entry is taken out when its document retires.
+    entries: Mutex<HashMap<DocumentId, Arc<Entry>>>,
+    /// No document is opened any more.
+    draining: AtomicBool,
+    /// Authorities that have not ended yet, and a call when one ends.
+    running: AtomicU64,
+    ended: Notify,
+}
+
+/// A document's place in the hub: filled by whoever asks first, shared by all who ask meanwhile.
+#[derive(Default)]
+struct Entry {
+    live: OnceCell<Arc<Live>>,
+}
+
+/// How to make a document that is not there.
+#[derive(Debug, Clone)]
+pub struct Creation {
+    /// Its kind.
+    pub kind: Kind,
+    /// What it begins with: revision 1, unless empty.
+    pub content: String,
+    /// Who makes it.
+    pub author: Arc<Author>,
+}
+
+/// Why a document could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// There is none of this name.
+    #[error("there is no document {0:?}")]
+    Unknown(String),
+    /// What it was to begin with was refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The server is going away.
+    #[error("the server is shutting down")]
+    Draining,
+}
+
+impl Hub {
+    /// A hub over a store.
+    pub fn new(store: Arc<dyn Store>, world: Arc<dyn World>, settings: Settings) -> Arc<Self> {
+        Arc::new(Hub {
+            store,
+            world,
+            settings,
+            entries: Mutex::default(),
+            draining: AtomicBool::new(false),
+            running: AtomicU64::new(0),
+            ended: Notify::new(),
+        })
+    }
+
+    /// The store beneath.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Clock and randomness.
+    pub fn world(&self) -> &Arc<dyn World> {
+        &self.world
+    }
+
+    /// How many documents are in memory.
+    pub fn open_documents(&self) -> usize {
+        self.entries.lock().len()
+    }
+
+    /// The document of this name, read into memory if it is not there; made if `creation` says how. Answers whether it was
+    /// made by this call.
+    pub async fn open(
+        self: &Arc<Self>,
+        id: &DocumentId,
+        creation: Option<&Creation>,
+    ) -> Result<(Arc<Live>, bool), OpenError> {
+        loop {
+            if self.draining.load(Ordering::Acquire) {
+                return Err(OpenError::Draining);
+            }
+            let entry = self.entries.lock().entry(id.clone()).or_default().clone();
+            let mut made = false;
+            let opened = entry.live.get_or_try_init(|| self.load(id, creation, &mut made)).await;
+            match opened {
+                // One that retired between the two lines above has left its entry; the next round makes a new one.
+                Ok(live) if live.is_retired() => self.forget(id, &entry),
+                Ok(live) => return Ok((live.clone(), made)),
+                Err(error) => {
+                    self.forget(id, &entry);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Drops an entry that holds nothing of use, unless someone else filled it or replaced it meanwhile.
+    fn forget(&self, id: &DocumentId, entry: &Arc<Entry>) {
+        let mut entries = self.entries.lock();
+        let same = entries.get(id).is_some_and(|there| Arc::ptr_eq(there, entry));
+        if same && entry.live.get().is_none_or(|live| live.is_retired()) {
+            entries.remove(id);
+        }
+    }
+
+    async fn load(
+        self: &Arc<Self>,
+        id: &DocumentId,
+        creation: Option<&Creation>,
+        made: &mut bool,
+    ) -> Result<Arc<Live>, OpenError> {
+        let found = match (self.store.find(id).await?, creation) {
+            (Some(found), _) => found,
+            (None, None) => return Err(OpenError::Unknown(id.to_string())),
+            (None, Some(creation)) => self.create(id, creation, made).await?,
+        };
+        let tail = self.store.tail(found.incarnation).await?;
+        let snapshot = tail.snapshot.unwrap_or_else(|| Snapshot::genesis(&found.identity));
+        let mut document = Document::new(found.identity, snapshot);
+        let mut unkept = Vec::new();
+        for revision in tail.revisions {
+            document.advance(revision);
+            if document.head().0.is_multiple_of(SNAPSHOT_EVERY) {
+                unkept.push(document.now().clone());
+            }
+        }
+        Ok(authority::start(self.clone(), found.incarnation, document, unkept))
+    }
+
+    async fn create(&self, id: &DocumentId, creation: &Creation, made: &mut bool) -> Result<Found, OpenError> {
+        let mut epoch = [0; 16];
+        let mut key = [0; 16];
+        self.world.random(&mut epoch);
+        self.world.random(&mut key);
+        let identity = Identity {
+            id: id.clone(),
+            kind: creation.kind,
+            epoch: Epoch(epoch),
+            key: ChainKey(key),
+            created: self.world.now(),
+        };
+        let first = self.first_revision(&identity, creation)?;
+        match self.store.create(identity.clone(), first.map(Arc::new)).await? {
+            Created::New(incarnation) => {
+                *made = true;
+                Ok(Found { incarnation, identity })
+            }
+            Created::Existing(found) => Ok(found),
+        }
+    }
+
+    /// The revision that gives a new document its content, decided like any other edit.
+    fn first_revision(&self, identity: &Identity, creation: &Creation) -> Result<Option<Revision>, Refusal> {
+        if creation.content.is_empty() {
+            return Ok(None);
+        }
+        let mut op = TextOpBuilder::default();
+        op.insert(&creation.content);
+        let edit = Edit {
+            base: Version::ZERO,
+            origin: None,
+            author: creation.author.clone(),
+            may_write: true,
+            op: Ok(op.finish()),
+        };
+        let document = Document::new(identity.clone(), Snapshot::genesis(identity));
+        // A creation is bounded as a document is, not as one keystroke's op is.
+        let limits = EditLimits { op_bytes: usize::MAX, ..self.settings.edit_limits };
+        match document.rebase(&[], &edit, identity.created, &limits) {
+            Ok(Decision::Granted(revision)) => Ok(Some(revision)),
+            Ok(Decision::Refused(refusal)) => Err(refusal),
+            Ok(Decision::Repeated(_)) | Err(_) => unreachable!("a new document has no history and no clients"),
+        }
+    }
+
+    /// Refuses new openings, lets every authority finish what it was given, and returns when all have ended.
+    pub async fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+        let open: Vec<_> = self.entries.lock().values().filter_map(|entry| entry.live.get().cloned()).collect();
+        open.iter().for_each(|live| live.stop());
+        loop {
+            let mut ended = std::pin::pin!(self.ended.notified());
+            // Listening begins before the count is read, so an end in between is not missed.
+            ended.as_mut().enable();
+            if self.running.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Who is here and where they are: changes are stamped, and a reader is a place among the stamps, as in the log.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use crate::document::{Author, Stretch, Time, User, Version};
+use crate::ot::Side;
+
+/// People listed by name; beyond that only their number is told.
+const LISTED_MAX: usize = 256;
+
+/// How long a departure is remembered for readers who are behind. A reader that takes nothing for this long has been cut.
+const LEFT_KEPT_MS: u64 = 60_000;
+
+/// Where a reader is among the changes.
+pub type Stamp = u64;
+
+/// A user's state, as others get it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresenceState {
+    /// The version that the cursors refer to.
+    pub version: Version,
+    /// The state as its owner sent it; the hub does not look inside.
+    pub opaque: Arc<str>,
+    /// Positions in it that follow the text: `[anchor, head]`.
+    pub cursors: Vec<[u64; 2]>,
+    /// Whether `cursors` are no longer those in `opaque`.
+    pub moved: bool,
+}
+
+impl PresenceState {
+    /// Moves the cursors over a stretch that begins at or before the state's version and ends after it.
+    fn forward(&mut self, stretch: &Stretch) {
+        for position in self.cursors.iter_mut().flatten() {
+            *position = stretch.op.move_position(*position, Side::Before);
+        }
+        self.moved |= !self.cursors.is_empty();
+        self.version = stretch.to;
+    }
+}
+
+/// A change of presence, or everyone as a change from nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PresenceChange {
+    /// Distinct people here.
+    pub count: usize,
+    /// Connections that came, with who it is.
+    pub joined: Vec<(CompactString, User)>,
+    /// Connections that left.
+    pub left: Vec<CompactString>,
+    /// States that changed, by connection; none if cleared.
+    pub states: Vec<(CompactString, Version, Option<PresenceState>)>,
+}
+
+/// The people of one document.
+#[derive(Default)]
+pub(super) struct Presence {
+    /// The stamp of the last change.
+    last: Stamp,
+    /// Changes up to here have been announced.
+    announced: Stamp,
+    /// In order of arrival, by a number that only rises.
+    people: BTreeMap<u64, Person>,
+    by_session: HashMap<CompactString, u64>,
+    next_person: u64,
+    listed: usize,
+    /// Connections per user id: people are counted once.
+    users: HashMap<CompactString, usize>,
+    left: VecDeque<Departure>,
+}
+
+struct Person {
+    session: CompactString,
+    user: User,
+    /// When they became visible; none while too many are before them.
+    listed_at: Option<Stamp>,
+    state: Option<PresenceState>,
+    state_version: Version,
+    state_at: Stamp,
+}
+
+struct Departure {
+    session: CompactString,
+    listed_at: Stamp,
+    at: Stamp,
+    time: Time,
+}
+
+impl Presence {
+    /// The place of a reader who has seen everything so far.
+    pub(super) fn last(&self) -> Stamp {
+        self.last
+    }
+
+    /// The place that readers may be brought to.
+    pub(super) fn announced(&self) -> Stamp {
+        self.announced
+    }
+
+    /// Makes all changes so far visible to readers; whether there are any.
+    pub(super) fn announce(&mut self) -> bool {
+        let new = self.announced < self.last;
+        self.announced = self.last;
+        new
+    }
+
+    /// A connection came.
+    pub(super) fn join(&mut self, author: &Author) {
+        let Some(session) = author.session.clone() else { return };
+        let at = self.change();
+        let listed_at = (self.listed < LISTED_MAX).then_some(at);
+        self.listed += usize::from(listed_at.is_some());
+        *self.users.entry(author.user.id.clone()).or_default() += 1;
+        let person = Person {
+            session: session.clone(),
+            user: author.user.clone(),
+            listed_at,
+            state: None,
+            state_version: Version::ZERO,
+            state_at: 0,
+        };
+        self.by_session.insert(session, self.next_person);
+        self.people.insert(self.next_person, person);
+        self.next_person += 1;
+    }
+
+    /// A connection left.
+    pub(super) fn leave(&mut self, session: &str, now: Time) {
+        let Some(person) = self.by_session.remove(session).and_then(|number| self.people.remove(&number)) else {
+            return;
+        };
+        let at = self.change();
+        if let Some(tabs) = self.users.get_mut(&person.user.id) {
+            *tabs -= 1;
+            if *tabs == 0 {
+                self.users.remove(&person.user.id);
+            }
+        }
+        if let Some(listed_at) = person.listed_at {
+            self.left.push_back(Departure { session: person.session, listed_at, at, time: now });
+            self.listed -= 1;
+            // The first of those who had no place in the list gets the one that became free.
+            if let Some(next) = self.people.values_mut().find(|person| person.listed_at.is_none()) {
+                next.listed_at = Some(at);
+                next.state_at = at;
+                self.listed += 1;
+            }
+        }
+        while self.left.front().is_some_and(|left| left.time.0 + LEFT_KEPT_MS < now.0) {
+            self.left.pop_front();
+        }
+    }
+
+    /// A connection says where its user is.
+    pub(super) fn set(&mut self, session: &str, version: Version, state: Option<PresenceState>) {
+        let at = self.last + 1;
+        let number = self.by_session.get(session).copied();
+        if let Some(person) = number.and_then(|number| self.people.get_mut(&number)) {
+            person.state = state;
+            person.state_version = version;
+            person.state_at = at;
+            self.last = at;
+        }
+    }
+
+    /// Everyone, as a newcomer gets it.
+    pub(super) fn everyone(&self) -> PresenceChange {
+        let listed = || self.people.values().filter(|person| person.listed_at.is_some());
+        let state = |person: &Person| {
+            person.state.clone().map(|state| (person.session.clone(), person.state_version, Some(state)))
+        };
+        PresenceChange {
+            count: self.users.len(),
+            joined: listed().map(|person| (person.session.clone(), person.user.clone())).collect(),
+            left: Vec::new(),
+            states: listed().filter_map(state).collect(),
+        }
+    }
+
+    /// What changed between a reader's place and what has been announced.
+    pub(super) fn since(&self, from: Stamp) -> PresenceChange {
+        let new = |stamp: Stamp| from < stamp && stamp <= self.announced;
+        let joined = self.people.values().filter(|person| person.listed_at.is_some_and(new));
+        // Who came and went since `from` was never seen.
+        let left = self.left.iter().filter(|left| new(left.at) && left.listed_at <= from);
+        let states = self.people.values().filter(|person| person.listed_at.is_some() && new(person.state_at));
+        PresenceChange {
+            count: self.users.len(),
+            joined: joined.map(|person| (person.session.clone(), person.user.clone())).collect(),
+            left: left.map(|left| left.session.clone()).collect(),
+            states: states
+                .filter(|person| person.state.is_some() || person.listed_at.is_none_or(|listed| listed <= from))
+                .map(|person| (person.session.clone(), person.state_version, person.state.clone()))
+                .collect(),
+        }
+    }
+
+    /// Brings states forward to the head, so that a newcomer finds them where the text is now. `stretch` gives the history
+    /// from a version to the head; none if there is none between.
+    pub(super) fn forward(&mut self, stretch: impl Fn(Version) -> Option<Stretch>) {
+        let mut known: HashMap<Version, Option<Stretch>> = HashMap::new();
+        for person in self.people.values_mut() {
+            let Some(state) = &mut person.state else { continue };
+            if let Some(stretch) = known.entry(person.state_version).or_insert_with(|| stretch(person.state_version)) {
+                state.forward(stretch);
+                person.state_version = stretch.to;
+            }
+        }
+    }
+
+    fn change(&mut self) -> Stamp {
+        self.last += 1;
+        self.last
+    }
+}
