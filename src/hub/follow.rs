@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::OpenError;
 use super::authority::{Input, ReplyTo, Submission};
-use super::live::{Arrival, Ended, FollowerId, Live, Reset};
+use super::live::{Arrival, Ended, FollowerId, Live, Reset, State};
 use super::presence::{PresenceChange, PresenceState, Stamp};
 use super::signal::{Signal, Token};
 use crate::document::{
@@ -129,14 +129,14 @@ impl Live {
         // Looked up before arriving, so that it is in memory: from then on it is exact under the lock.
         let looked_up = self.taken(client).await?;
         let arrival = Arrival { client, author, signal: bell.0, token: bell.1 };
-        let (id, mut state) = self.arrive(arrival)?;
-        let now = state.document.now().clone();
-        let taken = state.document.taken(client).unwrap_or(looked_up);
-        let crate::hub::live::State { document, presence, .. } = &mut *state;
-        let history = document.history();
-        presence.forward(|from| history.stretch(from.clamp(history.start(), history.head()), history.head()));
-        let (everyone, presence_place) = (presence.everyone(), presence.last());
-        drop(state);
+        let (id, now, taken, everyone, presence_place) = {
+            let (id, mut state) = self.arrive(arrival)?;
+            let State { document, presence, .. } = &mut *state;
+            let history = document.history();
+            presence.forward(|from| history.stretch(from.clamp(history.start(), history.head()), history.head()));
+            let taken = document.taken(client).unwrap_or(looked_up);
+            (id, document.now().clone(), taken, presence.everyone(), presence.last())
+        };
         // From here on the reader misses nothing: what is committed now lies after its place.
         let follow = Follow { live: self.clone(), id, place: now.version, presence_place };
         let (version, chain) = (now.version, now.chain);

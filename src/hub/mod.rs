@@ -85,6 +85,12 @@ pub enum OpenError {
     /// The server is going away.
     #[error("the server is shutting down")]
     Draining,
+    /// It left memory a moment ago; asking again opens it anew.
+    #[error("the document was retired a moment ago")]
+    Retired,
+    /// Its authority failed; asking again opens it anew.
+    #[error("the document's authority failed")]
+    Failed,
 }
 
 impl Hub {
