@@ -141,36 +141,44 @@ impl Live {
         let follow = Follow { live: self.clone(), id, place: now.version, presence_place };
         let (version, chain) = (now.version, now.chain);
         let body = match checked {
-            Ok(Some(from)) => Body::Revisions(self.catch_up(from, version, taken, pending).await?),
+            Ok(Some(from)) => {
+                Body::Revisions(self.catch_up(from, version, taken_as(taken, pending), SINGLES_MAX).await?)
+            }
             Ok(None) => Body::Content(now, None),
             Err(reset) => Body::Content(now, Some(reset)),
         };
         Ok(Following { follow, version, chain, taken, presence: everyone, body })
     }
 
-    /// `(from, to]` for a client that comes back: singles where it missed little, else composed, and apart around the edit
-    /// whose fate it asks about.
+    /// `(from, to]` for a client that comes back: singles where it missed at most `singles_max`, else composed, and apart
+    /// around `pending`, the revision that the edit whose fate it asks about became.
     pub async fn catch_up(
         &self,
         from: Version,
         to: Version,
-        taken: Option<Taken>,
-        pending: Option<Seq>,
+        pending: Option<Version>,
+        singles_max: u64,
     ) -> Result<Vec<CatchUp>, StoreError> {
-        let asked = taken.filter(|taken| Some(taken.seq) == pending && from < taken.version && taken.version <= to);
-        let Some(asked) = asked else { return self.missed(from, to).await };
-        let mut pieces = self.missed(from, Version(asked.version.0 - 1)).await?;
-        pieces.push(CatchUp::Pending(self.revision(asked.version).await?));
-        pieces.extend(self.missed(asked.version, to).await?);
+        let Some(pending) = pending.filter(|pending| from < *pending && *pending <= to) else {
+            return self.missed(from, to, singles_max).await;
+        };
+        let mut pieces = self.missed(from, Version(pending.0 - 1), singles_max).await?;
+        pieces.push(CatchUp::Pending(self.revision(pending).await?));
+        pieces.extend(self.missed(pending, to, singles_max).await?);
         Ok(pieces)
     }
 
-    async fn missed(&self, from: Version, to: Version) -> Result<Vec<CatchUp>, StoreError> {
-        if to.since(from) > SINGLES_MAX {
+    async fn missed(&self, from: Version, to: Version, singles_max: u64) -> Result<Vec<CatchUp>, StoreError> {
+        if to.since(from) > singles_max {
             return Ok(self.stretch(from, to).await?.into_iter().map(CatchUp::Composed).collect());
         }
         Ok(self.revisions(from, to).await?.into_iter().map(CatchUp::One).collect())
     }
+}
+
+/// The revision that the edit with this seq became, if it was the last taken from its client.
+pub fn taken_as(taken: Option<Taken>, seq: Option<Seq>) -> Option<Version> {
+    taken.filter(|taken| Some(taken.seq) == seq).map(|taken| taken.version)
 }
 
 impl Follow {

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell};
 
 pub use authority::Outcome;
-pub use follow::{Body, CatchUp, Delivery, Follow, Following, Reply};
+pub use follow::{Body, CatchUp, Delivery, Follow, Following, Reply, taken_as};
 pub use live::{Ended, Live, Reset};
 pub use presence::{PresenceChange, PresenceState};
 pub use signal::{Signal, Token};

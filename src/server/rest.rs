@@ -15,9 +15,9 @@ use super::routes::Query;
 use crate::document::{
     Author, ClientKey, DocumentId, Edit, Kind, Origin, Refusal, Seq, Snapshot, Time, User, Version, public_id,
 };
-use crate::hub::{CatchUp, Creation, Ended, Live, OpenError, Outcome};
+use crate::hub::{Creation, Ended, Live, OpenError, Outcome, taken_as};
 use crate::protocol::{
-    Code, ContentBody, EditBody, EditGranted, RevisionItem, RevisionsPage, SnapshotBody, TakenView, client_secret,
+    Code, ContentBody, EditBody, EditGranted, RevisionsPage, SnapshotBody, TakenView, client_secret,
 };
 use crate::shutdown::Phase;
 use crate::store::Condition;
@@ -172,18 +172,9 @@ pub(super) async fn revisions(
     };
     let head = live.head();
     let to = Version(head.0.min(since.0 + limit));
-    let items = if composed {
-        let missed = live.catch_up(since, to, taken, pending).await.map_err(broken)?;
-        missed.iter().map(item).collect()
-    } else {
-        let asked = taken.filter(|taken| Some(taken.seq) == pending).map(|taken| taken.version);
-        let revisions = live.revisions(since, to).await.map_err(broken)?;
-        let mark = |revision: Arc<_>| match revision {
-            revision if asked == Some(version_of(&revision)) => item(&CatchUp::Pending(revision)),
-            revision => item(&CatchUp::One(revision)),
-        };
-        revisions.into_iter().map(mark).collect::<Vec<RevisionItem>>()
-    };
+    let singles_max = if composed { 0 } else { most };
+    let missed = live.catch_up(since, to, taken_as(taken, pending), singles_max).await.map_err(broken)?;
+    let items = missed.iter().map(item).collect();
     let chain = live.chain_at(to).await.map_err(broken)?;
     Ok(warp::reply::json(&RevisionsPage {
         epoch,
@@ -195,10 +186,6 @@ pub(super) async fn revisions(
         taken: taken.map(|taken| TakenView { seq: taken.seq, version: taken.version }),
         more: to < head,
     }))
-}
-
-fn version_of(revision: &crate::document::Revision) -> Version {
-    revision.version
 }
 
 /// `POST /v1/docs/{id}/edits`
