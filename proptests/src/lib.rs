@@ -1,1 +1,3 @@
-//! Proofs.
+//! What proves Variorum: what the suites share.
+
+pub mod live;
