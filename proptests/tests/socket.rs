@@ -6,6 +6,7 @@ use proptests::live::{Raw, Server, patient, secret};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use variorum::limits::Limits;
 use variorum::store::MemoryStore;
 
@@ -382,6 +383,18 @@ async fn close_is_the_last_word_and_edits_before_it_are_taken() {
     assert_eq!(ana.hears("closed").await["code"], "closed");
     assert_eq!(ana.hears("error").await["code"], "not_open");
     assert_eq!(ana.open("d", "").await["version"], 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_closes_is_answered() {
+    let server = Server::start().await;
+    for greeted in [true, false] {
+        let mut raw = if greeted { server.client("c").await } else { Raw::connect(server.address).await };
+        let code = tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode::from(3000);
+        raw.frame(Message::Close(Some(CloseFrame { code, reason: "bye".into() }))).await;
+        assert_eq!(raw.close_code().await, Some(3000));
+    }
     server.stop().await;
 }
 

@@ -34,6 +34,11 @@ impl Ending {
         Ending::new(close::RESTART, None, "the server is restarting")
     }
 
+    /// The client closes: the library answers with its code, once what is left was written.
+    pub(super) fn answer() -> Self {
+        Ending::new(close::NORMAL, None, "")
+    }
+
     /// A frame that is no message at all.
     pub(super) fn bad_message(reason: impl Into<String>) -> Self {
         Ending::new(close::BAD_MESSAGE, Some(Code::BadMessage), reason)
@@ -85,7 +90,8 @@ async fn first_message(outbox: &mut Outbox) -> Result<Hello, Option<Ending>> {
             },
             Some(Ok(Message::Binary(_))) => Err(Some(Ending::bad_message("messages are text frames"))),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-            Some(Ok(Message::Close(_))) | None => Err(None),
+            Some(Ok(Message::Close(_))) => Err(Some(Ending::answer())),
+            None => Err(None),
             Some(Err(error)) => Err(Ending::of(error)),
         };
     }

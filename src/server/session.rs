@@ -141,9 +141,7 @@ impl Session {
     }
 
     fn poll_event(&mut self, cx: &mut Context) -> Poll<Event> {
-        let mut rung = Vec::new();
-        if self.standing.signal.poll(cx, &mut rung).is_ready() {
-            self.todo.extend(rung);
+        if self.standing.signal.take(&mut self.todo) {
             return Poll::Ready(Event::Rang);
         }
         match &mut self.work {
@@ -182,7 +180,12 @@ impl Session {
         if let Some(deadline) = nearer.filter(|deadline| *deadline < self.timer.deadline()) {
             self.timer.as_mut().reset(deadline);
         }
-        self.timer.as_mut().poll(cx).map(|()| Event::Timer)
+        if self.timer.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Event::Timer);
+        }
+        self.standing.signal.listen(cx);
+        // A bell that rang since it was looked at above found nobody listening.
+        if self.standing.signal.take(&mut self.todo) { Poll::Ready(Event::Rang) } else { Poll::Pending }
     }
 
     /// Whether the next message may be read: those before it are done, and the client reads what it is told.
@@ -221,7 +224,7 @@ impl Session {
                 match message {
                     Message::Text(text) => self.receive(&text),
                     Message::Binary(_) => Err(Some(Ending::bad_message("messages are text frames"))),
-                    Message::Close(_) => Err(None),
+                    Message::Close(_) => Err(Some(Ending::answer())),
                     Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
                 }
             }
