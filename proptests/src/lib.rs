@@ -1,1 +1,3 @@
 //! Proofs.
+
+pub mod scribe;
