@@ -1,3 +1,4 @@
 //! What proves Variorum: what the suites share.
 
 pub mod live;
+pub mod scribe;
