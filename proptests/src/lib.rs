@@ -1,7 +1,8 @@
-//! What proves Variorum: generated cases and every small case; `tests/` holds the proofs themselves.
+//! What proves Variorum: generated cases, every small case, and golden vectors; `tests/` holds the proofs themselves.
 
 pub mod cases;
 pub mod exhaustive;
+pub mod golden;
 pub mod plain;
 mod source;
 
