@@ -30,8 +30,12 @@ pub const LENGTH_MAX: u64 = (1 << 53) - 1;
 /// - **exact_composition**: `T(x, a∘b) = T(T(x, a), b)`, the same op, not only the same content.
 /// - **associativity**: `(a∘b)∘c = a∘(b∘c)`, the same op.
 /// - **composition_applies**: applying `a∘b` gives what applying `a` and then `b` gives.
+/// - **exact_typing**: for consecutive `x` and `y` that are unsent, composed with [`Op::compose_typing`] to `x∘ₜy`, and `a`
+///   concurrent with both: `T'(a, x∘ₜy) = T'(T'(a, x), y)`, the same op; `∘ₜ` is associative too.
 /// - **typing_batches**: for unsent `x` then `y`, composed with [`Op::compose_typing`], moving the batch past `a` gives
-///   the content that moving them one by one gives.
+///   the content that moving them one by one gives. Not always the same op: with `x = [-1,1]`, `y = [1,"c"]` and
+///   `a = [1,-1]`, what `a` deleted had kept the batch's delete and insert apart. Likewise `T'(a∘b, x)` and
+///   `T'(a, x)∘T'(b, T(x, a))` agree in content only.
 /// - **typing_composition_applies**: applying the typing composition gives what applying its two parts in turn gives.
 /// - **halves_agree**: [`Op::transform`] gives what [`Op::transform_incoming`] and [`Op::transform_history`] give alone.
 /// - **inversion_undoes**: `a` then `invert(a)` gives back the content `a` began with.

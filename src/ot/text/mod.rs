@@ -31,7 +31,7 @@ pub enum Part<'a> {
 ///
 /// It covers its whole base: kept and deleted lengths add up to the length of the document it applies to. Neighbours of
 /// one sort are merged and no part is empty; the order of an insert and a delete beside it is kept as written. A value of
-/// this type always has these properties, and both its lengths are at most [`LENGTH_MAX`].
+/// this type always has these properties, and one that was parsed has lengths of at most [`LENGTH_MAX`].
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct TextOp {
     /// Sort and length of each part, one word each; an op of one keystroke fits without a heap allocation.
@@ -94,8 +94,9 @@ impl std::fmt::Debug for TextOp {
 
 /// Builds an op part by part, merging neighbours of one sort and leaving out what is empty.
 ///
-/// The caller keeps lengths within [`LENGTH_MAX`]: results of the algebra on valid ops can only exceed it by inserting
-/// petabytes, and ops from outside are parsed with checked lengths.
+/// The caller keeps lengths within [`LENGTH_MAX`]; ops from outside are parsed with checked lengths. Results of the algebra
+/// can exceed it where ops claim a document of nearly that length, by no more than the text they insert: that overflows
+/// nothing, and no such document exists for them to be applied to.
 #[derive(Default)]
 pub struct TextOpBuilder {
     op: TextOp,
@@ -137,7 +138,6 @@ impl TextOpBuilder {
 
     /// The op built.
     pub fn finish(self) -> TextOp {
-        debug_assert!(self.op.base_len <= LENGTH_MAX && self.op.target_len <= LENGTH_MAX);
         self.op
     }
 
@@ -149,6 +149,12 @@ impl TextOpBuilder {
             Some(last) if last.sort() == sort => *last = Packed::plain(sort, last.len() + len),
             _ => self.op.parts.push(Packed::plain(sort, len)),
         }
+    }
+
+    /// Whether a part more leaves both lengths within [`LENGTH_MAX`]: what every op from outside is asked first.
+    fn has_room(&self, sort: Sort, len: u64) -> bool {
+        let fits = |so_far: u64| so_far.checked_add(len).is_some_and(|sum| sum <= LENGTH_MAX);
+        (sort == Sort::Insert || fits(self.op.base_len)) && (sort == Sort::Delete || fits(self.op.target_len))
     }
 
     /// The sort of the last part, for the wire's check that neighbours are merged.

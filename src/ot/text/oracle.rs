@@ -5,7 +5,7 @@
 
 use operational_transform::{Operation, OperationSeq};
 
-use super::{Part, TextOp, TextOpBuilder};
+use super::{Part, Sort, TextOp, TextOpBuilder};
 use crate::ot::LENGTH_MAX;
 
 /// Why an op has no counterpart on the other side of the conversion.
@@ -46,13 +46,15 @@ impl TryFrom<&OperationSeq> for TextOp {
 
     fn try_from(seq: &OperationSeq) -> Result<Self, ConversionError> {
         let mut op = TextOpBuilder::default();
-        let mut total: u64 = 0;
         for operation in seq.ops() {
-            let len = match operation {
-                Operation::Retain(len) | Operation::Delete(len) => *len,
-                Operation::Insert(text) => super::count(text),
+            let (sort, len) = match operation {
+                Operation::Retain(len) => (Sort::Keep, *len),
+                Operation::Delete(len) => (Sort::Delete, *len),
+                Operation::Insert(text) => (Sort::Insert, super::count(text)),
             };
-            total = total.checked_add(len).filter(|total| *total <= LENGTH_MAX).ok_or(ConversionError::TooLong)?;
+            if !op.has_room(sort, len) {
+                return Err(ConversionError::TooLong);
+            }
             match operation {
                 Operation::Retain(len) => op.keep(*len),
                 Operation::Delete(len) => op.delete(*len),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeSeq, Serializer};
+use serde_json::value::RawValue;
 
 use super::{Part, Sort, TextOp, TextOpBuilder};
 use crate::ot::LENGTH_MAX;
@@ -37,7 +38,7 @@ pub enum OpError {
         /// The part at which they do.
         part: usize,
     },
-    /// Not a JSON list at all.
+    /// Not the JSON text of a list; half of a surrogate pair is no text.
     #[error("the op is not a list: {reason}")]
     NotAList {
         /// What the JSON parser said.
@@ -52,12 +53,23 @@ impl TextOp {
         let mut failure = None;
         let mut parser = serde_json::Deserializer::from_str(json);
         let parsed = parser.deserialize_seq(Parts { failure: &mut failure }).and_then(|op| parser.end().map(|()| op));
-        parsed.map_err(|error| failure.unwrap_or_else(|| OpError::NotAList { reason: error.to_string() }))
+        parsed.map_err(|error| failure.unwrap_or_else(|| unread(json, &error)))
     }
 
     /// The op's JSON text.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("numbers and strings are always JSON")
+    }
+}
+
+/// Why the JSON parser gave up before any part could be blamed: at a number that even a float cannot hold, which is a part
+/// like any other wrong number, or because the text is no list.
+fn unread(json: &str, error: &serde_json::Error) -> OpError {
+    let parts: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
+    let number = |part: &str| part.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    match parts.iter().position(|part| number(part.get()) && serde_json::from_str::<f64>(part.get()).is_err()) {
+        Some(part) => OpError::NotAPart { part, found: "a number out of all range".to_owned() },
+        None => OpError::NotAList { reason: error.to_string() },
     }
 }
 
@@ -134,9 +146,7 @@ impl PartOf<'_> {
         if self.op.last_sort() == Some(sort) {
             return self.fail(OpError::Unmerged { part });
         }
-        // Both sums are at most LENGTH_MAX, and so is any length that passes: no sum here can overflow.
-        let grown = self.op.op.base_len.max(self.op.op.target_len).saturating_add(len);
-        if len > LENGTH_MAX || grown > LENGTH_MAX {
+        if !self.op.has_room(sort, len) {
             return self.fail(OpError::TooLong { part });
         }
         match sort {
@@ -177,7 +187,7 @@ impl<'de> Visitor<'de> for PartOf<'_> {
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        self.not_a_part("a number with a point, an exponent or too many digits")
+        self.not_a_part("a number with a point, an exponent, a minus before zero or too many digits")
     }
 
     fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
