@@ -11,7 +11,7 @@ use crate::hub::System;
 use crate::limits::Limits;
 use crate::server::{self, Parts};
 use crate::shutdown;
-use crate::store::{MemoryStore, Store};
+use crate::store::{MemoryStore, SqliteOptions, SqliteStore, Store};
 
 /// A document server for people who write together: every keystroke kept, every version readable.
 #[derive(Debug, Parser)]
@@ -29,7 +29,10 @@ enum Command {
 
 /// Runs a command. A failure is one sentence on standard error.
 pub fn run(cli: Cli) -> ExitCode {
-    let runtime = match tokio::runtime::Runtime::new() {
+    // One core is left to the store's writer: on small machines, fewer workers wake each other less.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match builder.worker_threads(cores.saturating_sub(1).max(1)).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("the runtime cannot be started: {error}")),
     };
@@ -55,7 +58,10 @@ async fn serve(flags: Flags) -> Result<(), String> {
     let config = Config::settle(flags).map_err(|error| error.to_string())?;
     let store: Arc<dyn Store> = match &config.keep {
         Keep::Memory => Arc::new(MemoryStore::new()),
-        Keep::Directory { .. } => return Err("the directory store is not there yet".into()),
+        Keep::Directory { path, accept_loss } => {
+            let options = SqliteOptions { accept_loss: *accept_loss };
+            Arc::new(SqliteStore::open(path, options).map_err(|error| error.to_string())?)
+        }
     };
     let listener =
         server::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
