@@ -7,10 +7,11 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use variorum::hub::System;
@@ -158,6 +159,20 @@ impl Raw {
         }
         let (socket, _) = patient(tokio_tungstenite::connect_async(request)).await?;
         Ok(Raw { socket, session: String::new() })
+    }
+
+    /// Connects through a socket whose receive buffer is small, so that it is soon full when nothing is read.
+    pub async fn connect_narrow(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
+        let stream = socket.connect(address).await.expect("the server accepts");
+        let mut request = format!("ws://{address}/v1/connect").into_client_request().expect("an address is a URL");
+        request.headers_mut().insert("Sec-WebSocket-Protocol", "variorum.v1".parse().expect("a header value"));
+        let config = WebSocketConfig::default().read_buffer_size(4 << 10);
+        let stream = MaybeTlsStream::Plain(stream);
+        let upgraded = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
+        let (socket, _) = patient(upgraded).await.expect("the server upgrades");
+        Raw { socket, session: String::new() }
     }
 
     /// Says hello and hears the welcome.
