@@ -1,8 +1,12 @@
 //! Variorum: a document server for people who write together. `docs/architecture.md` is the way in.
 
+pub mod cli;
+pub mod config;
 pub mod document;
 pub mod hub;
 pub mod limits;
 pub mod ot;
 pub mod protocol;
+pub mod server;
+pub mod shutdown;
 pub mod store;

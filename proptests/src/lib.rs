@@ -1,9 +1,11 @@
-//! What proves Variorum: generated cases, every small case, and golden vectors; `tests/` holds the proofs themselves.
+//! What proves Variorum: generated cases, golden vectors, servers and writers under test; `tests/` holds the proofs.
 
 pub mod cases;
 pub mod exhaustive;
 pub mod golden;
+pub mod live;
 pub mod plain;
+pub mod scribe;
 mod source;
 
 pub use source::{Source, TestCaseResult, check_random};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::OpenError;
 use super::authority::{Input, ReplyTo, Submission};
-use super::live::{Arrival, Ended, FollowerId, Live, Reset};
+use super::live::{Arrival, Ended, FollowerId, Live, Reset, State};
 use super::presence::{PresenceChange, PresenceState, Stamp};
 use super::signal::{Signal, Token};
 use crate::document::{
@@ -129,48 +129,56 @@ impl Live {
         // Looked up before arriving, so that it is in memory: from then on it is exact under the lock.
         let looked_up = self.taken(client).await?;
         let arrival = Arrival { client, author, signal: bell.0, token: bell.1 };
-        let (id, mut state) = self.arrive(arrival)?;
-        let now = state.document.now().clone();
-        let taken = state.document.taken(client).unwrap_or(looked_up);
-        let crate::hub::live::State { document, presence, .. } = &mut *state;
-        let history = document.history();
-        presence.forward(|from| history.stretch(from.clamp(history.start(), history.head()), history.head()));
-        let (everyone, presence_place) = (presence.everyone(), presence.last());
-        drop(state);
+        let (id, now, taken, everyone, presence_place) = {
+            let (id, mut state) = self.arrive(arrival)?;
+            let State { document, presence, .. } = &mut *state;
+            let history = document.history();
+            presence.forward(|from| history.stretch(from.clamp(history.start(), history.head()), history.head()));
+            let taken = document.taken(client).unwrap_or(looked_up);
+            (id, document.now().clone(), taken, presence.everyone(), presence.last())
+        };
         // From here on the reader misses nothing: what is committed now lies after its place.
         let follow = Follow { live: self.clone(), id, place: now.version, presence_place };
         let (version, chain) = (now.version, now.chain);
         let body = match checked {
-            Ok(Some(from)) => Body::Revisions(self.catch_up(from, version, taken, pending).await?),
+            Ok(Some(from)) => {
+                Body::Revisions(self.catch_up(from, version, taken_as(taken, pending), SINGLES_MAX).await?)
+            }
             Ok(None) => Body::Content(now, None),
             Err(reset) => Body::Content(now, Some(reset)),
         };
         Ok(Following { follow, version, chain, taken, presence: everyone, body })
     }
 
-    /// `(from, to]` for a client that comes back: singles where it missed little, else composed, and apart around the edit
-    /// whose fate it asks about.
+    /// `(from, to]` for a client that comes back: singles where it missed at most `singles_max`, else composed, and apart
+    /// around `pending`, the revision that the edit whose fate it asks about became.
     pub async fn catch_up(
         &self,
         from: Version,
         to: Version,
-        taken: Option<Taken>,
-        pending: Option<Seq>,
+        pending: Option<Version>,
+        singles_max: u64,
     ) -> Result<Vec<CatchUp>, StoreError> {
-        let asked = taken.filter(|taken| Some(taken.seq) == pending && from < taken.version && taken.version <= to);
-        let Some(asked) = asked else { return self.missed(from, to).await };
-        let mut pieces = self.missed(from, Version(asked.version.0 - 1)).await?;
-        pieces.push(CatchUp::Pending(self.revision(asked.version).await?));
-        pieces.extend(self.missed(asked.version, to).await?);
+        let Some(pending) = pending.filter(|pending| from < *pending && *pending <= to) else {
+            return self.missed(from, to, singles_max).await;
+        };
+        let mut pieces = self.missed(from, Version(pending.0 - 1), singles_max).await?;
+        pieces.push(CatchUp::Pending(self.revision(pending).await?));
+        pieces.extend(self.missed(pending, to, singles_max).await?);
         Ok(pieces)
     }
 
-    async fn missed(&self, from: Version, to: Version) -> Result<Vec<CatchUp>, StoreError> {
-        if to.since(from) > SINGLES_MAX {
+    async fn missed(&self, from: Version, to: Version, singles_max: u64) -> Result<Vec<CatchUp>, StoreError> {
+        if to.since(from) > singles_max {
             return Ok(self.stretch(from, to).await?.into_iter().map(CatchUp::Composed).collect());
         }
         Ok(self.revisions(from, to).await?.into_iter().map(CatchUp::One).collect())
     }
+}
+
+/// The revision that the edit with this seq became, if it was the last taken from its client.
+pub fn taken_as(taken: Option<Taken>, seq: Option<Seq>) -> Option<Version> {
+    taken.filter(|taken| Some(taken.seq) == seq).map(|taken| taken.version)
 }
 
 impl Follow {

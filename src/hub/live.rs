@@ -306,8 +306,8 @@ impl From<Ended> for OpenError {
         match ended {
             Ended::Store(error) => OpenError::Store(error),
             Ended::Draining => OpenError::Draining,
-            Ended::Retired => OpenError::Store(StoreError::Unavailable("the document was just retired".into())),
-            Ended::Failed => OpenError::Store(StoreError::Unavailable("the document's authority failed".into())),
+            Ended::Retired => OpenError::Retired,
+            Ended::Failed => OpenError::Failed,
         }
     }
 }

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell};
 
 pub use authority::Outcome;
-pub use follow::{Body, CatchUp, Delivery, Follow, Following, Reply};
+pub use follow::{Body, CatchUp, Delivery, Follow, Following, Reply, taken_as};
 pub use live::{Ended, Live, Reset};
 pub use presence::{PresenceChange, PresenceState};
 pub use signal::{Signal, Token};
@@ -85,6 +85,12 @@ pub enum OpenError {
     /// The server is going away.
     #[error("the server is shutting down")]
     Draining,
+    /// It left memory a moment ago; asking again opens it anew.
+    #[error("the document was retired a moment ago")]
+    Retired,
+    /// Its authority failed; asking again opens it anew.
+    #[error("the document's authority failed")]
+    Failed,
 }
 
 impl Hub {

@@ -1,6 +1,7 @@
 //! How a session learns which of its documents have something new: a set of tokens and one waker.
 
-use std::task::{Context, Poll};
+use std::collections::VecDeque;
+use std::task::Context;
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
@@ -24,15 +25,16 @@ impl Signal {
         self.waker.wake();
     }
 
-    /// Moves the documents that rang into `tokens`; pending if none did.
-    pub fn poll(&self, cx: &mut Context, tokens: &mut Vec<Token>) -> Poll<()> {
-        // Registered before looking, so that a ring between the two wakes again.
-        self.waker.register(cx.waker());
+    /// Moves the documents that rang to the end of `tokens`; whether any did.
+    pub fn take(&self, tokens: &mut VecDeque<Token>) -> bool {
         let mut rung = self.rung.lock();
-        if rung.is_empty() {
-            return Poll::Pending;
-        }
-        tokens.append(&mut rung);
-        Poll::Ready(())
+        let any = !rung.is_empty();
+        tokens.extend(rung.drain(..));
+        any
+    }
+
+    /// Has the task of `cx` woken at the next ring. One that came before is not heard: look again afterwards.
+    pub fn listen(&self, cx: &Context) {
+        self.waker.register(cx.waker());
     }
 }

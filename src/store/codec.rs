@@ -83,19 +83,7 @@ pub fn decode_record(bytes: &[u8]) -> Result<(Incarnation, Revision, usize), Bad
         return Err(BadRecord::Checksum { found, computed });
     }
     let mut body = Reader(body);
-    let format = body.byte()?;
-    if format != FORMAT {
-        return Err(BadRecord::Format(format));
-    }
-    let document = Incarnation(body.number()?);
-    let version = Version(body.number()?);
-    let time = Time(body.number()?);
-    let chain = Chain(u64::from_le_bytes(body.array()?));
-    let flags = body.byte()?;
-    let origin = match flags & HAS_ORIGIN {
-        0 => None,
-        _ => Some(Origin { client: ClientKey(body.array()?), seq: Seq(body.number()?) }),
-    };
+    let Front { document, version, time, chain, flags, origin } = body.front()?;
     let session = match flags & HAS_SESSION {
         0 => None,
         _ => Some(body.text("session")?.into()),
@@ -107,6 +95,25 @@ pub fn decode_record(bytes: &[u8]) -> Result<(Incarnation, Revision, usize), Bad
     }
     let author = Arc::new(Author { session, user });
     Ok((document, Revision { version, op, author, origin, time, chain }, taken))
+}
+
+/// What a record says of itself before its author and op.
+pub(super) struct Glance {
+    pub version: Version,
+    pub time: Time,
+    pub origin: Option<Origin>,
+    /// Bytes that the whole record takes.
+    pub len: usize,
+}
+
+/// Looks at the record at the beginning of `bytes` without computing its checksum: for bytes that were verified since they
+/// came from the disk.
+pub(super) fn glance_record(bytes: &[u8]) -> Result<Glance, BadRecord> {
+    let mut outer = Reader(bytes);
+    let len = outer.number()?;
+    let record = outer.take(len)?;
+    let Front { version, time, origin, .. } = Reader(record).front()?;
+    Ok(Glance { version, time, origin, len: bytes.len() - outer.0.len() })
 }
 
 /// Appends an op's parts to `out`.
@@ -137,10 +144,37 @@ pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// The fields of a record before its session.
+struct Front {
+    document: Incarnation,
+    version: Version,
+    time: Time,
+    chain: Chain,
+    flags: u8,
+    origin: Option<Origin>,
+}
+
 /// What is left of the bytes being read.
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
+    fn front(&mut self) -> Result<Front, BadRecord> {
+        let format = self.byte()?;
+        if format != FORMAT {
+            return Err(BadRecord::Format(format));
+        }
+        let document = Incarnation(self.number()?);
+        let version = Version(self.number()?);
+        let time = Time(self.number()?);
+        let chain = Chain(u64::from_le_bytes(self.array()?));
+        let flags = self.byte()?;
+        let origin = match flags & HAS_ORIGIN {
+            0 => None,
+            _ => Some(Origin { client: ClientKey(self.array()?), seq: Seq(self.number()?) }),
+        };
+        Ok(Front { document, version, time, chain, flags, origin })
+    }
+
     pub(super) fn byte(&mut self) -> Result<u8, BadRecord> {
         let (first, rest) = self.0.split_first().ok_or(BadRecord::Short)?;
         self.0 = rest;

@@ -5,12 +5,14 @@
 
 mod codec;
 mod memory;
+mod sqlite;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
 pub use codec::{BadRecord, decode_record, encode_record};
 pub use memory::MemoryStore;
+pub use sqlite::{OpenError, SqliteOptions, SqliteStore, Stats};
 
 use crate::document::{ClientKey, DocumentId, Identity, Revision, Snapshot, Stretch, Taken, Time, Version};
 

@@ -1,0 +1,247 @@
+/** The text of a document in pieces, so that a keystroke anywhere in a megabyte costs microseconds. */
+
+import { add, baseLength, checkLength, type Op, type Part } from "./text.js";
+import { advance, count, splitsPair, wellFormed } from "./utf16.js";
+
+/** `text` from the UTF-16 index `from` up to `to` of the text before is replaced by `insert`. */
+export interface Change {
+  /** Where it begins, in UTF-16 code units of the text before. */
+  readonly from: number;
+  /** Where what is replaced ends, in UTF-16 code units of the text before. */
+  readonly to: number;
+  /** What comes in its place; may be empty. */
+  readonly insert: string;
+}
+
+/** What applying an op did. */
+export interface Applied {
+  /** The same as changes of a string, ascending and apart, each in places of the text before all of them. */
+  readonly changes: readonly Change[];
+  /** The op that takes it back. */
+  readonly inverse: Op;
+}
+
+/** A chunk is cut into several of half this size, in UTF-16 code units, once it is longer. */
+const CHUNK = 8192;
+
+/** Cuts `text` where no pair is split. An empty text is one empty chunk. */
+const cut = (text: string): string[] => {
+  const chunks = [];
+  let at = 0;
+  do {
+    let end = at + CHUNK / 2;
+    if (splitsPair(text, end)) end++;
+    chunks.push(text.slice(at, end));
+    at = end;
+  } while (at < text.length);
+  return chunks;
+};
+
+/**
+ * What differs between two texts, as one change. Of several ways to put it, the one that ends at the UTF-16 index `end`
+ * of `after`, where a cursor stands after typing.
+ */
+export const difference = (before: string, after: string, end = after.length): Change => {
+  const most = Math.min(before.length, after.length);
+  const least = Math.min(after.length - end, most);
+  let tail = 0;
+  while (tail < least && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail++;
+  let from = 0;
+  while (from < most - tail && before[from] === after[from]) from++;
+  if (tail === least) while (tail < most - from && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail++;
+  if (splitsPair(before, from) || splitsPair(after, from)) from--;
+  if (splitsPair(before, before.length - tail) || splitsPair(after, after.length - tail)) tail--;
+  return { from, to: before.length - tail, insert: after.slice(from, after.length - tail) };
+};
+
+/** Text that changes by ops. It is well-formed, and no chunk begins or ends inside a pair. */
+export class Content {
+  /** Length in UTF-16 code units. */
+  units: number;
+  /** Length in scalar values: what ops must cover. */
+  scalars = 0;
+  /** Never empty, and none of it is empty unless it is the only one. */
+  readonly #chunks: string[];
+  /** The scalar values of each chunk. */
+  readonly #counts: number[];
+  /** The whole text, while nothing has changed since it was put together. */
+  #whole: string | undefined;
+
+  constructor(text: string) {
+    this.units = text.length;
+    this.#whole = text;
+    this.#chunks = cut(text);
+    this.#counts = this.#chunks.map(count);
+    for (const scalars of this.#counts) this.scalars += scalars;
+  }
+
+  toString(): string {
+    return (this.#whole ??= this.#chunks.join(""));
+  }
+
+  /**
+   * `changes` (ascending and apart, each in places of this text) as an op. A change that would split a pair takes it whole.
+   *
+   * @throws RangeError unless the changes are in order and within the text.
+   */
+  op(changes: readonly Change[]): Op {
+    const op: Part[] = [];
+    let at = 0;
+    for (const { from, to, insert } of changes) {
+      const start = this.toScalars(from);
+      const end = to > from ? this.toScalars(to, true) : start;
+      if (start < at || to < from) throw new RangeError(`the changes overlap or are out of order at position ${from}`);
+      add(op, start - at);
+      add(op, wellFormed(insert));
+      add(op, start - end);
+      at = end;
+    }
+    add(op, this.scalars - at);
+    return op;
+  }
+
+  /**
+   * Changes the text.
+   *
+   * @throws VariorumError `length_mismatch`, and then nothing is changed.
+   */
+  apply(op: Op): Applied {
+    checkLength(baseLength(op), this.scalars);
+    const chunks = this.#chunks;
+    const counts = this.#counts;
+    const changes: Change[] = [];
+    const inverse: Part[] = [];
+    // The chunk stood on, the code unit in it, and the scalar values left after that.
+    let index = 0;
+    let at = 0;
+    let left = counts[0] as number;
+    // Places in the text before: of the walk, and of the change under construction.
+    let place = 0;
+    let from = 0;
+    let insert = "";
+    const finish = () => {
+      if (insert || from < place) changes.push({ from, to: place, insert });
+      insert = "";
+    };
+    const enter = (next: number) => {
+      index = next;
+      at = 0;
+      left = counts[next] ?? 0;
+    };
+    /** The code unit `size` scalar values on, within the chunk. */
+    const reach = (size: number): number => {
+      const chunk = chunks[index] as string;
+      return chunk.length === counts[index] ? at + size : advance(chunk, size, at);
+    };
+    for (const part of op) {
+      if (typeof part === "string") {
+        const chunk = chunks[index] as string;
+        const scalars = count(part);
+        const grown = chunk.slice(0, at) + part + chunk.slice(at);
+        chunks[index] = grown;
+        (counts[index] as number) += scalars;
+        at += part.length;
+        if (grown.length > CHUNK) {
+          const pieces = cut(grown);
+          const tail = chunks.splice(index + 1);
+          const tailCounts = counts.splice(index + 1);
+          chunks.pop();
+          counts.pop();
+          for (const piece of pieces) {
+            chunks.push(piece);
+            counts.push(count(piece));
+          }
+          for (const rest of tail) chunks.push(rest);
+          for (const rest of tailCounts) counts.push(rest);
+          while (at > (chunks[index] as string).length) at -= (chunks[index++] as string).length;
+          left = count((chunks[index] as string).slice(at));
+        }
+        this.units += part.length;
+        this.scalars += scalars;
+        insert += part;
+        add(inverse, -scalars);
+        continue;
+      }
+      let size = Math.abs(part);
+      if (part > 0) {
+        finish();
+        add(inverse, size);
+        while (size > left) {
+          size -= left;
+          place += (chunks[index] as string).length - at;
+          enter(index + 1);
+        }
+        const end = reach(size);
+        from = place += end - at;
+        at = end;
+        left -= size;
+        continue;
+      }
+      this.scalars -= size;
+      while (size) {
+        if (!left) {
+          enter(index + 1);
+          continue;
+        }
+        const taken = Math.min(size, left);
+        const chunk = chunks[index] as string;
+        const end = reach(taken);
+        add(inverse, chunk.slice(at, end));
+        place += end - at;
+        this.units -= end - at;
+        size -= taken;
+        left -= taken;
+        if (taken === counts[index] && chunks.length > 1) {
+          chunks.splice(index, 1);
+          counts.splice(index, 1);
+          enter(index);
+          // An insert may follow at the very end of the text.
+          if (index === chunks.length) at = (chunks[--index] as string).length;
+        } else {
+          chunks[index] = chunk.slice(0, at) + chunk.slice(end);
+          (counts[index] as number) -= taken;
+        }
+      }
+    }
+    finish();
+    this.#whole = undefined;
+    return { changes, inverse };
+  }
+
+  /**
+   * The place, in scalar values, of the UTF-16 index `units`. One inside a pair counts as the pair's beginning, or as its
+   * end with `up`.
+   *
+   * @throws RangeError unless `units` is a whole number within the text.
+   */
+  toScalars(units: number, up = false): number {
+    if (!(units >= 0 && units <= this.units && Number.isInteger(units))) {
+      throw new RangeError(`position ${units} is not in the text, which has a length of ${this.units}`);
+    }
+    if (this.units === this.scalars) return units;
+    let scalars = 0;
+    for (let index = 0; ; index++) {
+      const chunk = this.#chunks[index] as string;
+      if (units <= chunk.length) {
+        if (splitsPair(chunk, units)) units += up ? 1 : -1;
+        return scalars + count(chunk.slice(0, units));
+      }
+      units -= chunk.length;
+      scalars += this.#counts[index] as number;
+    }
+  }
+
+  /** The UTF-16 index of the place `scalars`, which is taken as the nearest within the text. */
+  toUnits(scalars: number): number {
+    scalars = Math.max(0, Math.min(scalars, this.scalars));
+    if (this.units === this.scalars) return scalars;
+    let units = 0;
+    for (let index = 0; ; index++) {
+      const chunk = this.#chunks[index] as string;
+      const size = this.#counts[index] as number;
+      if (scalars <= size) return units + advance(chunk, scalars);
+      units += chunk.length;
+      scalars -= size;
+    }
+  }
+}

@@ -1,0 +1,249 @@
+//! A real server on a loopback port and raw clients that say exactly what a test writes: what the protocol tests speak with.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use variorum::hub::System;
+use variorum::limits::Limits;
+use variorum::server::{self, Parts};
+use variorum::store::{MemoryStore, Store};
+
+/// How long anything may take before a test fails: a bound on hanging, never a measure.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<()>,
+}
+
+impl Server {
+    /// Over a new memory store, with the usual limits.
+    pub async fn start() -> Self {
+        Self::with(Arc::new(MemoryStore::new()), Limits::default()).await
+    }
+
+    /// Over this store, with these limits.
+    pub async fn with(store: Arc<dyn Store>, limits: Limits) -> Self {
+        let listener = server::bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let (stop, asked) = oneshot::channel();
+        let parts = Parts { store, world: Arc::new(System), limits };
+        let running = tokio::spawn(server::run(parts, listener, async {
+            // Dropping the sender asks too.
+            let _ = asked.await;
+        }));
+        Server { address, stop: Some(stop), running }
+    }
+
+    /// Asks the server to go away, without waiting.
+    pub fn ask_to_stop(&mut self) {
+        self.stop.take();
+    }
+
+    /// Stops it gracefully and waits for its end.
+    pub async fn stop(mut self) {
+        self.stop.take();
+        patient(self.running).await.expect("the server ends without a panic");
+    }
+
+    /// A request over HTTP: status, headers as text, and body.
+    pub async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+        let mut stream = TcpStream::connect(self.address).await.expect("the server accepts");
+        stream.write_all(request.as_bytes()).await.expect("the request is sent");
+        let mut answer = Vec::new();
+        patient(stream.read_to_end(&mut answer)).await.expect("the answer is read");
+        Answer::parse(&answer)
+    }
+
+    /// A client that has said hello.
+    pub async fn client(&self, name: &str) -> Raw {
+        let mut raw = Raw::connect(self.address).await;
+        raw.hello(&secret(name), name).await;
+        raw
+    }
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Status line and headers, in lower case.
+    pub head: String,
+    /// The body as text.
+    pub body: String,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n").expect("an answer has a head");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("an answer has a status");
+        let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
+        Answer { status, head: head.to_lowercase(), body: if chunked { dechunk(body) } else { body.to_owned() } }
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
+    }
+
+    /// The error code in the body.
+    pub fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let prefix = format!("{name}: ");
+        self.head.lines().find_map(|line| line.strip_prefix(&prefix)).map(str::to_owned)
+    }
+}
+
+fn dechunk(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).expect("a chunk has a size");
+        if size == 0 {
+            break;
+        }
+        whole += &rest[..size];
+        body = &rest[size + 2..];
+    }
+    whole
+}
+
+/// A client id of 22 characters, made from a name.
+pub fn secret(name: &str) -> String {
+    format!("{name:-<22.22}")
+}
+
+/// A client that says what it is told to.
+pub struct Raw {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// This connection's public id, once welcomed.
+    pub session: String,
+}
+
+impl Raw {
+    /// Connects, and says nothing yet.
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self::try_connect(address, Some("variorum.v1")).await.expect("the server upgrades")
+    }
+
+    /// Connects offering a subprotocol, or none.
+    pub async fn try_connect(address: SocketAddr, subprotocol: Option<&str>) -> Result<Self, Error> {
+        let mut request = format!("ws://{address}/v1/connect").into_client_request()?;
+        if let Some(name) = subprotocol {
+            let name = name.parse().expect("a subprotocol is a header value");
+            request.headers_mut().insert("Sec-WebSocket-Protocol", name);
+        }
+        let (socket, _) = patient(tokio_tungstenite::connect_async(request)).await?;
+        Ok(Raw { socket, session: String::new() })
+    }
+
+    /// Says hello and hears the welcome.
+    pub async fn hello(&mut self, client: &str, name: &str) -> Value {
+        self.say(json!({"type": "hello", "protocol": 1, "client": client, "name": name})).await;
+        let welcome = self.hears("welcome").await;
+        self.session = welcome["session"].as_str().expect("a session is a string").to_owned();
+        welcome
+    }
+
+    /// Sends a message.
+    pub async fn say(&mut self, message: Value) {
+        self.frame(Message::text(message.to_string())).await;
+    }
+
+    /// Sends a frame.
+    pub async fn frame(&mut self, frame: Message) {
+        patient(self.socket.send(frame)).await.expect("the frame is sent");
+    }
+
+    /// The next frame; none when the connection has ended.
+    pub async fn next(&mut self) -> Option<Message> {
+        patient(self.socket.next()).await.and_then(Result::ok)
+    }
+
+    /// The next message.
+    pub async fn hear(&mut self) -> Value {
+        loop {
+            match self.next().await {
+                Some(Message::Text(text)) => return serde_json::from_str(&text).expect("the server says JSON"),
+                Some(Message::Ping(_) | Message::Pong(_)) => continue,
+                other => panic!("expected a message, got {other:?}"),
+            }
+        }
+    }
+
+    /// The next message of this type; presence is passed over unless asked for, anything else fails the test.
+    pub async fn hears(&mut self, kind: &str) -> Value {
+        loop {
+            let message = self.hear().await;
+            match message["type"].as_str() {
+                Some(heard) if heard == kind => return message,
+                Some("presence") => continue,
+                _ => panic!("expected {kind}, got {message}"),
+            }
+        }
+    }
+
+    /// Reads until the connection ends, and answers the close code.
+    pub async fn close_code(&mut self) -> Option<u16> {
+        let mut code = None;
+        while let Some(frame) = self.next().await {
+            if let Message::Close(Some(close)) = frame {
+                code = Some(u16::from(close.code));
+            }
+        }
+        code
+    }
+
+    /// Opens a document, making it with this content if it is not there; answers `opened`.
+    pub async fn open(&mut self, doc: &str, content: &str) -> Value {
+        self.say(json!({"type": "open", "doc": doc, "create": {"kind": "text", "content": content}})).await;
+        self.hears("opened").await
+    }
+
+    /// Sends an edit.
+    pub async fn edit(&mut self, doc: &str, version: u64, seq: u64, op: Value) {
+        self.say(json!({"type": "edit", "doc": doc, "version": version, "seq": seq, "op": op})).await;
+    }
+
+    /// Sends an edit and hears its ack.
+    pub async fn edited(&mut self, doc: &str, version: u64, seq: u64, op: Value) -> Value {
+        self.edit(doc, version, seq, op).await;
+        self.hears("ack").await
+    }
+
+    /// The TCP stream beneath.
+    pub fn stream(&self) -> &TcpStream {
+        match self.socket.get_ref() {
+            MaybeTlsStream::Plain(stream) => stream,
+            _ => unreachable!("tests speak without TLS"),
+        }
+    }
+}
+
+/// Waits, but not for ever.
+pub async fn patient<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("it should not take this long")
+}

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Makes sure that what the build and the tests need is there. As root on Debian it is installed; elsewhere what is
+# missing is named.
+set -eu
+
+missing=""
+packages=""
+
+# need COMMAND PACKAGE WHY
+need() {
+    command -v "$1" >/dev/null 2>&1 && return
+    missing="$missing
+  $1: $3"
+    packages="$packages $2"
+}
+
+need cc gcc "a C compiler, for the embedded SQLite"
+need node nodejs "Node.js 20 or later, for the TypeScript client"
+need npm npm "npm, for the TypeScript client"
+
+if [ -n "$packages" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list of packages
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
+    missing=""
+fi
+
+if ! command -v cargo >/dev/null 2>&1; then
+    missing="$missing
+  cargo: Rust 1.95 or later, by rustup"
+fi
+
+if [ -n "$missing" ]; then
+    echo "Variorum needs what is missing here:$missing" >&2
+    exit 1
+fi

@@ -1,0 +1,67 @@
+//! The command line: what each command is given, and how it is begun.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use tracing::info;
+
+use crate::config::{Config, Flags, Keep};
+use crate::hub::System;
+use crate::limits::Limits;
+use crate::server::{self, Parts};
+use crate::shutdown;
+use crate::store::{MemoryStore, Store};
+
+/// A document server for people who write together: every keystroke kept, every version readable.
+#[derive(Debug, Parser)]
+#[command(name = "variorum", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve documents over WebSocket and HTTP
+    Serve(Flags),
+}
+
+/// Runs a command. A failure is one sentence on standard error.
+pub fn run(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("the runtime cannot be started: {error}")),
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(flags) => serve(flags).await,
+        }
+    });
+    // A read that hangs on a dead disk must not hold the process back.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => failed(&sentence),
+    }
+}
+
+fn failed(sentence: &str) -> ExitCode {
+    eprintln!("variorum: {sentence}");
+    ExitCode::FAILURE
+}
+
+async fn serve(flags: Flags) -> Result<(), String> {
+    let config = Config::settle(flags).map_err(|error| error.to_string())?;
+    let store: Arc<dyn Store> = match &config.keep {
+        Keep::Memory => Arc::new(MemoryStore::new()),
+        Keep::Directory { .. } => return Err("the directory store is not there yet".into()),
+    };
+    let listener =
+        server::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let address = listener.local_addr().map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    info!(%address, "serving");
+    let parts = Parts { store, world: Arc::new(System), limits: Limits::default() };
+    server::run(parts, listener, shutdown::asked_by_system()).await;
+    Ok(())
+}

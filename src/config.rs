@@ -1,0 +1,138 @@
+//! Every setting of the server: from a flag, else the environment, else a TOML file, else its default.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+
+/// Where the server listens unless told otherwise: this machine only.
+pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+/// Where documents are kept unless told otherwise.
+pub const DATA: &str = "data";
+
+/// Settings as given on the command line and in the environment.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Flags {
+    /// Address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, env = "VARIORUM_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Directory that holds the documents; made if it is not there [default: data]
+    #[arg(long, env = "VARIORUM_DATA", value_name = "DIR", conflicts_with = "memory")]
+    pub data: Option<PathBuf>,
+    /// Keep documents in memory only: they are gone when the server stops
+    #[arg(long, env = "VARIORUM_MEMORY")]
+    pub memory: bool,
+    /// Go on although the newest commits are lost (the server says when this is needed, and what is lost)
+    #[arg(long, env = "VARIORUM_ACCEPT_LOSS")]
+    pub accept_loss: bool,
+    /// Settings file, in TOML: the long flags' names with `_` for `-`
+    #[arg(long, env = "VARIORUM_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// The same settings in a file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    listen: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    memory: Option<bool>,
+    accept_loss: Option<bool>,
+}
+
+/// What the server does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Where documents are kept.
+    pub keep: Keep,
+}
+
+/// Where documents are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keep {
+    /// In memory only.
+    Memory,
+    /// In a directory.
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Whether to go on although the newest commits are lost.
+        accept_loss: bool,
+    },
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the settings file {path}: {error}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("the settings file {path} is not right: {error}")]
+    Malformed {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        error: Box<toml::de::Error>,
+    },
+}
+
+impl Config {
+    /// Settles every setting.
+    pub fn settle(flags: Flags) -> Result<Self, ConfigError> {
+        let file = flags.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        // A flag for a directory overrules a file that says memory.
+        let memory = flags.memory || (flags.data.is_none() && file.memory.unwrap_or(false));
+        let keep = if memory {
+            Keep::Memory
+        } else {
+            Keep::Directory {
+                path: flags.data.or(file.data).unwrap_or_else(|| DATA.into()),
+                accept_loss: flags.accept_loss || file.accept_loss.unwrap_or(false),
+            }
+        };
+        Ok(Config { listen: flags.listen.or(file.listen).unwrap_or(LISTEN), keep })
+    }
+}
+
+fn read(path: &Path) -> Result<File, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+    toml::from_str(&text).map_err(|error| ConfigError::Malformed { path: path.to_owned(), error: Box::new(error) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_overrules_the_file_and_the_file_the_default() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("variorum.toml");
+        std::fs::write(&path, "listen = \"127.0.0.1:9000\"\ndata = \"/srv/v\"\n").unwrap();
+        let with_file = Flags { config: Some(path), ..Flags::default() };
+        let from_file = Config::settle(with_file.clone()).unwrap();
+        assert_eq!(from_file.listen.port(), 9000);
+        assert_eq!(from_file.keep, Keep::Directory { path: "/srv/v".into(), accept_loss: false });
+        let flags = Flags { listen: Some("127.0.0.1:1".parse().unwrap()), memory: true, ..with_file };
+        assert_eq!(Config::settle(flags).unwrap().listen.port(), 1);
+        assert_eq!(Config::settle(Flags::default()).unwrap().listen, LISTEN);
+    }
+
+    #[test]
+    fn an_unknown_setting_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("variorum.toml");
+        std::fs::write(&path, "listen = \"127.0.0.1:9000\"\n").unwrap();
+        let error = Config::settle(Flags { config: Some(path), ..Flags::default() }).unwrap_err();
+        assert!(error.to_string().contains("listen"), "{error}");
+    }
+}

@@ -1,0 +1,104 @@
+//! The door: connections in, one session per socket, requests to the same documents over HTTP.
+
+mod clients;
+mod connection;
+mod deliveries;
+mod frames;
+mod hello;
+mod listener;
+mod outbox;
+mod problem;
+mod requests;
+mod rest;
+mod routes;
+mod session;
+mod upgrade;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use compact_str::CompactString;
+use tracing::{info, warn};
+
+pub use listener::{Listener, bind};
+
+use crate::hub::{Hub, Settings, World};
+use crate::limits::Limits;
+use crate::shutdown::{self, Phase};
+use crate::store::Store;
+use clients::Clients;
+use frames::Frames;
+
+/// What a server is made of. Everything it may not take for itself is passed in.
+pub struct Parts {
+    /// The log.
+    pub store: Arc<dyn Store>,
+    /// Clock and randomness.
+    pub world: Arc<dyn World>,
+    /// Every bound.
+    pub limits: Limits,
+}
+
+/// What every connection and request shares.
+pub(crate) struct Server {
+    hub: Arc<Hub>,
+    limits: Limits,
+    clients: Clients,
+    frames: Frames,
+}
+
+/// How long sessions go on after they were told that the server is draining: enough for an edit on its way.
+const DRAIN_GRACE: Duration = Duration::from_millis(200);
+/// How long connections and documents each may take to end, so that the whole shutdown stays within two seconds.
+const CLOSE_AT_MOST: Duration = Duration::from_millis(800);
+const DRAIN_AT_MOST: Duration = Duration::from_millis(500);
+
+/// Serves on `listener` until `asked` completes, then goes away gracefully: new work is refused, what was acknowledged is
+/// durable, every socket hears `draining` and is closed with 1012. Returns when the store is closed.
+pub async fn run<L: Listener>(parts: Parts, listener: L, asked: impl Future<Output = ()>) {
+    let settings = Settings { edit_limits: parts.limits.edit(), idle_timeout: parts.limits.document_idle };
+    let hub = Hub::new(parts.store.clone(), parts.world, settings);
+    let server = Arc::new(Server {
+        hub: hub.clone(),
+        limits: parts.limits,
+        clients: Clients::default(),
+        frames: Frames::default(),
+    });
+    let (mut shutdown, watch) = shutdown::serving();
+    tokio::select! {
+        () = connection::accept_all(server.clone(), listener, watch) => {}
+        () = asked => {}
+    }
+    info!("shutting down");
+    shutdown.enter(Phase::Draining);
+    server.clients.ring_all();
+    tokio::time::sleep(DRAIN_GRACE).await;
+    shutdown.enter(Phase::Closing);
+    server.clients.ring_all();
+    if !shutdown.all_gone(CLOSE_AT_MOST).await {
+        warn!("some connections did not end in time");
+    }
+    if tokio::time::timeout(DRAIN_AT_MOST, hub.drain()).await.is_err() {
+        warn!("some documents did not finish in time; what they did not acknowledge may be lost");
+    }
+    parts.store.close().await;
+    info!("all that was acknowledged is durable; goodbye");
+}
+
+impl Server {
+    /// A new public id of a connection.
+    fn session_id(&self) -> CompactString {
+        let mut bytes = [0; 12];
+        self.hub.world().random(&mut bytes);
+        URL_SAFE_NO_PAD.encode(bytes).into()
+    }
+
+    /// When a client should come back: spread out, so that they do not all come at once.
+    fn retry_ms(&self) -> u64 {
+        let mut byte = [0];
+        self.hub.world().random(&mut byte);
+        500 + u64::from(byte[0]) * 8
+    }
+}

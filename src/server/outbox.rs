@@ -1,0 +1,144 @@
+//! A socket's sending side: frames are gathered and written together, and never more than a little ahead of the reader.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::{Sink, Stream};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, timeout_at};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use super::connection::Written;
+use crate::limits::Limits;
+use crate::protocol::{Code, ServerMessage};
+
+/// A WebSocket as sessions use it.
+pub(super) struct Outbox {
+    socket: WebSocketStream<TokioIo<Upgraded>>,
+    written: Written,
+    write_ahead: usize,
+    write_time: Duration,
+    close_time: Duration,
+    /// Bytes gathered since everything was last written.
+    gathered: usize,
+    /// Whether something may be left to write: frames of ours, or a pong of the library's.
+    unflushed: bool,
+    /// Since when the socket takes nothing, and how much it had taken by then.
+    stuck: Option<(Instant, u64)>,
+}
+
+impl Outbox {
+    pub(super) fn new(socket: WebSocketStream<TokioIo<Upgraded>>, written: Written, limits: &Limits) -> Self {
+        Outbox {
+            socket,
+            written,
+            write_ahead: limits.write_ahead_bytes,
+            write_time: limits.write_time,
+            close_time: limits.close_time,
+            gathered: 0,
+            unflushed: false,
+            stuck: None,
+        }
+    }
+
+    /// Gathers a message.
+    pub(super) fn say(&mut self, message: &ServerMessage) -> Result<(), Error> {
+        let json = serde_json::to_string(message).expect("every message of ours is JSON");
+        self.gather(json.into())
+    }
+
+    /// Gathers a frame that was encoded before.
+    pub(super) fn gather(&mut self, frame: Utf8Bytes) -> Result<(), Error> {
+        self.send(Message::Text(frame))
+    }
+
+    /// Gathers a ping.
+    pub(super) fn ping(&mut self) -> Result<(), Error> {
+        self.send(Message::Ping(Default::default()))
+    }
+
+    fn send(&mut self, message: Message) -> Result<(), Error> {
+        self.gathered += message.len();
+        self.unflushed = true;
+        // A socket that is full is no error here: the frame is kept and `poll_flush` goes on with it.
+        Pin::new(&mut self.socket).start_send(message)
+    }
+
+    /// Whether more may be gathered before the socket has taken what there is.
+    pub(super) fn has_room(&self) -> bool {
+        self.gathered < self.write_ahead && self.stuck.is_none()
+    }
+
+    /// Writes what was gathered. Pending while the socket takes nothing.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context) -> Poll<Result<(), Error>> {
+        if !self.unflushed {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = Pin::new(&mut self.socket).poll_flush(cx);
+        if flushed.is_ready() {
+            self.gathered = 0;
+            self.unflushed = false;
+            self.stuck = None;
+        } else {
+            let written = self.written.bytes();
+            if self.stuck.is_none_or(|(_, before)| before != written) {
+                self.stuck = Some((Instant::now(), written));
+            }
+        }
+        flushed
+    }
+
+    /// When the socket will have taken nothing for too long; none if it is not stuck.
+    pub(super) fn write_deadline(&self) -> Option<Instant> {
+        self.stuck.map(|(since, _)| since + self.write_time)
+    }
+
+    /// Reads the next message.
+    pub(super) fn poll_read(&mut self, cx: &mut Context) -> Poll<Option<Result<Message, Error>>> {
+        let read = Pin::new(&mut self.socket).poll_next(cx);
+        // The library answers pings itself, by way of the next flush.
+        self.unflushed |= matches!(read, Poll::Ready(Some(Ok(Message::Ping(_)))));
+        read
+    }
+
+    /// Says why, closes with a code, and waits a short while for the other side to close too.
+    pub(super) async fn close(mut self, code: u16, reason: &str, error: Option<Code>) {
+        let deadline = Instant::now() + self.close_time;
+        if let Some(code) = error {
+            let message = reason.to_owned();
+            let error = ServerMessage::Error { code, message, doc: None, seq: None, reply_to: None, retry_ms: None };
+            // A socket that is broken has no use for an explanation.
+            let _ = self.say(&error);
+        }
+        let frame = CloseFrame { code: code.into(), reason: cut(reason).into() };
+        let _ = Pin::new(&mut self.socket).start_send(Message::Close(Some(frame)));
+        let farewell = async {
+            let _: Result<(), Error> = std::future::poll_fn(|cx| Pin::new(&mut self.socket).poll_flush(cx)).await;
+            // Reading on until the peer's close: a connection dropped with unread bytes is reset, and the reset may
+            // overtake our close frame.
+            while std::future::poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx)).await.is_some_and(|m| m.is_ok()) {
+            }
+            let mut rest = [0; 1024];
+            let io: &mut TokioIo<Upgraded> = self.socket.get_mut();
+            let _: io::Result<()> = async {
+                tokio::io::AsyncWriteExt::shutdown(io).await?;
+                while io.read(&mut rest).await? > 0 {}
+                Ok(())
+            }
+            .await;
+        };
+        // A peer that does not close in time is left.
+        let _ = timeout_at(deadline, farewell).await;
+    }
+}
+
+/// A close frame's reason has room for 123 bytes.
+fn cut(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(123)]
+}

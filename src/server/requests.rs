@@ -1,0 +1,254 @@
+//! What a client asks for on its socket, message by message.
+
+use std::sync::Arc;
+
+use super::Server;
+use super::deliveries::{OpenDocument, everyone, failure, item};
+use super::hello::Ending;
+use super::session::{Ended, Session, Work};
+use crate::document::{Author, ClientKey, DocumentId, Edit, Kind, Origin, Place, Refusal, Seq};
+use crate::hub::{Body, Creation, Following, OpenError, PresenceState, Reset, Signal, Token};
+use crate::protocol::{
+    Access, Check, ClientMessage, Code, EditMessage, Malformed, Open, PresenceMessage, ServerMessage, TakenView, close,
+};
+
+/// What became of an `open`.
+pub(super) struct Opening {
+    id: DocumentId,
+    token: Token,
+    following: Result<Following, OpenError>,
+}
+
+impl Session {
+    pub(super) fn receive(&mut self, text: &str) -> Result<(), Ended> {
+        match ClientMessage::parse(text) {
+            Ok(ClientMessage::Edit(edit)) => self.edit(edit),
+            Ok(ClientMessage::Open(open)) => self.open(open),
+            Ok(ClientMessage::Presence(presence)) => self.presence(presence),
+            Ok(ClientMessage::Check(check)) => self.check(check),
+            Ok(ClientMessage::Close { doc }) => self.close(&doc),
+            Ok(ClientMessage::Ping) => self.say(&ServerMessage::Pong),
+            Ok(ClientMessage::Hello(_)) => self.error(Code::BadMessage, "hello was already said", "hello", None),
+            Err(malformed) => self.malformed(malformed),
+        }
+    }
+
+    fn malformed(&mut self, malformed: Malformed) -> Result<(), Ended> {
+        let Malformed { code, message, doc, seq, reply_to, ends } = malformed;
+        if ends {
+            return Err(Some(Ending::new(close::BAD_MESSAGE, Some(code), message)));
+        }
+        self.say(&ServerMessage::Error { code, message, doc, seq, reply_to, retry_ms: None })
+    }
+
+    fn error(
+        &mut self,
+        code: Code,
+        message: impl Into<String>,
+        reply_to: &str,
+        doc: Option<&DocumentId>,
+    ) -> Result<(), Ended> {
+        self.say(&ServerMessage::Error {
+            code,
+            message: message.into(),
+            doc: doc.map(DocumentId::to_string),
+            seq: None,
+            reply_to: Some(reply_to.to_owned()),
+            retry_ms: None,
+        })
+    }
+
+    fn not_open(&mut self, doc: &DocumentId, seq: Option<Seq>, reply_to: &str) -> Result<(), Ended> {
+        self.say(&ServerMessage::Error {
+            code: Code::NotOpen,
+            message: format!("document {doc} is not open on this connection"),
+            doc: Some(doc.to_string()),
+            seq: seq.map(|seq| seq.0),
+            reply_to: Some(reply_to.to_owned()),
+            retry_ms: None,
+        })
+    }
+
+    fn open(&mut self, open: Open) -> Result<(), Ended> {
+        let Open { doc: id, create, from, pending } = open;
+        // Opened anew: the stream of before ends here.
+        if let Some(token) = self.documents.by_id.remove(&id) {
+            self.documents.open.remove(&token);
+        }
+        let (open, most) = (self.documents.open.len(), self.server.limits.documents_per_connection);
+        if open >= most {
+            let message = format!("{open} documents are open on this connection, at most {most} may be");
+            return self.error(Code::TooManyDocuments, message, "open", Some(&id));
+        }
+        let creation = match create {
+            None => None,
+            Some(create) => match create.kind.parse::<Kind>() {
+                Err(unknown) => return self.error(Code::UnsupportedKind, unknown.to_string(), "open", Some(&id)),
+                Ok(kind) => {
+                    let content = create.content.unwrap_or_default();
+                    Some(Creation { kind, content, author: self.author.clone() })
+                }
+            },
+        };
+        let token = self.documents.next;
+        self.documents.next += 1;
+        let reader = Reader {
+            author: self.author.clone(),
+            client: self.client,
+            bell: (self.standing.signal.clone(), token),
+            place: from.map(|place| place.known()),
+            pending,
+        };
+        let server = self.server.clone();
+        self.work = Some(Work::Opening(Box::pin(async move {
+            let following = follow(&server, &id, creation, reader).await;
+            Opening { id, token, following }
+        })));
+        Ok(())
+    }
+
+    pub(super) fn opened(&mut self, opening: Opening) -> Result<(), Ended> {
+        let Opening { id, token, following } = opening;
+        let Following { follow, version, chain, taken, presence, body } = match following {
+            Ok(following) => following,
+            Err(error) => {
+                let (code, message, retry_ms) = failure(&id, &error);
+                let (doc, reply_to) = (Some(id.to_string()), Some("open".to_owned()));
+                return self.say(&ServerMessage::Error { code, message, doc, seq: None, reply_to, retry_ms });
+            }
+        };
+        let (content, reset, revisions) = match body {
+            Body::Content(snapshot, reset) => (Some(snapshot.content.to_string()), reset.map(reset_name), None),
+            Body::Revisions(missed) => (None, None, Some(missed.iter().map(item).collect())),
+        };
+        let identity = follow.live().identity();
+        self.say(&ServerMessage::Opened {
+            doc: id.clone(),
+            kind: identity.kind.as_str().to_owned(),
+            epoch: identity.epoch.to_string(),
+            version,
+            chain,
+            access: Access::Write,
+            taken: taken.map(|taken| TakenView { seq: taken.seq, version: taken.version }),
+            presence: everyone(presence),
+            content,
+            reset: reset.map(Into::into),
+            revisions,
+        })?;
+        let frames = self.server.frames.of(follow.live().incarnation());
+        self.documents.by_id.insert(id.clone(), token);
+        self.documents.open.insert(token, OpenDocument { id, follow, frames, closing: false });
+        // Its bell may have rung before it stood here.
+        self.todo.push_back(token);
+        Ok(())
+    }
+
+    fn edit(&mut self, edit: EditMessage) -> Result<(), Ended> {
+        let EditMessage { doc, version, seq, op } = edit;
+        let Some(token) = self.documents.by_id.get(&doc).copied() else {
+            return self.not_open(&doc, Some(seq), "edit");
+        };
+        let Some(document) = self.documents.open.get(&token) else { return Ok(()) };
+        let edit = Edit {
+            base: version,
+            origin: Some(Origin { client: self.client, seq }),
+            author: self.author.clone(),
+            may_write: true,
+            op: op.map_err(Refusal::BadOp),
+        };
+        let (outstanding, wait) = document.follow.submit(edit);
+        self.work = wait.map(Work::Submitting);
+        if outstanding >= self.server.limits.edits_outstanding {
+            self.waiting_for = Some(token);
+        }
+        self.pace.edit(self.server.limits.edits_per_second);
+        Ok(())
+    }
+
+    fn presence(&mut self, presence: PresenceMessage) -> Result<(), Ended> {
+        let PresenceMessage { doc, version, state, cursors } = presence;
+        let Some(document) = self.documents.by_id.get(&doc).and_then(|token| self.documents.open.get(token)) else {
+            return self.not_open(&doc, None, "presence");
+        };
+        let (bytes, most) = (state.as_ref().map_or(0, |state| state.len()), self.server.limits.presence_bytes);
+        if bytes > most {
+            let message = format!("the state has {bytes} bytes, at most {most} are taken");
+            return self.error(Code::TooLarge, message, "presence", Some(&doc));
+        }
+        let state = state.map(|opaque| PresenceState { version, opaque, cursors, moved: false });
+        match document.follow.set_presence(version, state) {
+            Ok(()) => Ok(()),
+            Err(head) => {
+                let message = format!("the state refers to version {version}, the document is at {head}");
+                self.error(Code::VersionAhead, message, "presence", Some(&doc))
+            }
+        }
+    }
+
+    fn check(&mut self, check: Check) -> Result<(), Ended> {
+        let Check { doc, version, sum } = check;
+        let Some(document) = self.documents.by_id.get(&doc).and_then(|token| self.documents.open.get(token)) else {
+            return self.not_open(&doc, None, "check");
+        };
+        let now = document.follow.live().now();
+        if version > now.version {
+            let message = format!("the check is of version {version}, the document is at {}", now.version);
+            return self.error(Code::VersionAhead, message, "check", Some(&doc));
+        }
+        // The text has moved on; the client checks again when it is quiet.
+        if version < now.version {
+            return Ok(());
+        }
+        let right = sum == format!("{:08x}", now.content.crc32());
+        self.say(&match right {
+            true => ServerMessage::Checked { doc, version },
+            false => ServerMessage::Diverged { doc, version },
+        })
+    }
+
+    fn close(&mut self, doc: &DocumentId) -> Result<(), Ended> {
+        let Some(token) = self.documents.by_id.get(doc).copied() else { return self.not_open(doc, None, "close") };
+        if let Some(document) = self.documents.open.get_mut(&token) {
+            document.closing = true;
+        }
+        // Edits sent before are still answered; `deliver` says `closed` when they are.
+        self.waiting_for = Some(token);
+        self.todo.push_back(token);
+        Ok(())
+    }
+}
+
+/// What a session brings to a document it opens.
+struct Reader {
+    author: Arc<Author>,
+    client: ClientKey,
+    bell: (Arc<Signal>, Token),
+    place: Option<Place>,
+    pending: Option<Seq>,
+}
+
+async fn follow(
+    server: &Server,
+    id: &DocumentId,
+    creation: Option<Creation>,
+    reader: Reader,
+) -> Result<Following, OpenError> {
+    loop {
+        let (live, _) = server.hub.open(id, creation.as_ref()).await?;
+        let Reader { author, client, bell, place, pending } = &reader;
+        match live.follow(author.clone(), *client, bell.clone(), *place, *pending).await {
+            // It left memory between the two lines above.
+            Err(OpenError::Retired) => continue,
+            answer => return answer,
+        }
+    }
+}
+
+fn reset_name(reset: Reset) -> &'static str {
+    match reset {
+        Reset::Epoch => "epoch",
+        Reset::Ahead => "ahead",
+        Reset::Pruned => "pruned",
+        Reset::Chain => "chain",
+    }
+}

@@ -1,0 +1,318 @@
+//! One connected client: a loop over what its socket, its documents and the clock bring.
+//!
+//! Nothing is queued here for a reader who is slow: a document is only asked for more when the socket has room, and what
+//! was missed meanwhile then comes as one. Messages are handled in order; one that must wait (an open, an edit that meets a
+//! full authority, a close with edits under way) holds back those after it, while deliveries go on.
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tracing::debug;
+
+use super::Server;
+use super::clients::{SELF, Standing};
+use super::deliveries::OpenDocument;
+use super::hello::Ending;
+use super::outbox::Outbox;
+use super::requests::Opening;
+use crate::document::{Author, ClientKey, DocumentId, Stretch};
+use crate::hub::{Delivery, Token};
+use crate::protocol::{ServerMessage, close};
+use crate::shutdown::{Phase, Watch};
+use crate::store::{Pending, StoreError};
+
+/// The session of a client.
+pub(super) struct Session {
+    pub(super) server: Arc<Server>,
+    pub(super) outbox: Outbox,
+    /// The server's phase, and what makes shutdown wait for this session.
+    watch: Watch,
+    pub(super) author: Arc<Author>,
+    pub(super) client: ClientKey,
+    pub(super) standing: Arc<Standing>,
+    pub(super) documents: Documents,
+    /// Documents that may have something to deliver.
+    pub(super) todo: VecDeque<Token>,
+    /// The message under way; no other is read before it is done.
+    pub(super) work: Option<Work>,
+    /// Documents with an old stretch being read from the store.
+    pub(super) reading: Vec<(Token, Pending<'static, Result<Stretch, StoreError>>)>,
+    /// The document whose edits must be answered before more messages are read: it has too many, or is being closed.
+    pub(super) waiting_for: Option<Token>,
+    pub(super) pace: Pace,
+    last_heard: Instant,
+    /// Whether a ping was sent since something was last heard.
+    pinged: bool,
+    told_draining: bool,
+    /// Rings at or before the next deadline; never after it.
+    timer: Pin<Box<Sleep>>,
+    /// Room for what is taken from a document at a time.
+    pub(super) taken: Vec<Delivery>,
+}
+
+/// The documents open on a connection.
+#[derive(Default)]
+pub(super) struct Documents {
+    pub(super) by_id: HashMap<DocumentId, Token>,
+    /// A token is never used again, so a late bell of a closed document rings for nobody.
+    pub(super) open: HashMap<Token, OpenDocument>,
+    pub(super) next: Token,
+}
+
+/// A message that must wait for something.
+pub(super) enum Work {
+    /// A document is being opened.
+    Opening(Pending<'static, Opening>),
+    /// An edit waits for room, or for old history.
+    Submitting(Pending<'static, ()>),
+}
+
+/// What can happen to a session.
+enum Event {
+    /// Documents rang.
+    Rang,
+    /// The socket has taken everything.
+    Written,
+    /// The socket brought something.
+    Read(Option<Result<Message, Error>>),
+    /// The socket broke while writing.
+    Broken(Error),
+    Opened(Opening),
+    Submitted,
+    /// An old stretch was read.
+    Old(Token, Result<Stretch, StoreError>),
+    Timer,
+}
+
+/// Why the loop ends: with a close frame, or with a connection that is already gone.
+pub(super) type Ended = Option<Ending>;
+
+impl Session {
+    pub(super) fn new(
+        server: Arc<Server>,
+        outbox: Outbox,
+        watch: Watch,
+        author: Arc<Author>,
+        client: ClientKey,
+        standing: Arc<Standing>,
+    ) -> Self {
+        let now = Instant::now();
+        Session {
+            timer: Box::pin(sleep_until(now + server.limits.ping_after)),
+            server,
+            outbox,
+            watch,
+            author,
+            client,
+            standing,
+            documents: Documents::default(),
+            todo: VecDeque::new(),
+            work: None,
+            reading: Vec::new(),
+            waiting_for: None,
+            pace: Pace::new(now),
+            last_heard: now,
+            pinged: false,
+            told_draining: false,
+            taken: Vec::new(),
+        }
+    }
+
+    /// Serves until the connection ends.
+    pub(super) async fn run(mut self) {
+        let ended = loop {
+            let event = std::future::poll_fn(|cx| self.poll_event(cx)).await;
+            if let Err(ended) = self.handle(event).and_then(|()| self.deliver()) {
+                break ended;
+            }
+        };
+        self.server.clients.leave(self.client, &self.standing);
+        // The documents are left before the farewell, which may take a while.
+        let Session { outbox, documents, .. } = self;
+        drop(documents);
+        if let Some(ending) = ended {
+            outbox.close(ending.close, &ending.reason, ending.error).await;
+        }
+    }
+
+    fn poll_event(&mut self, cx: &mut Context) -> Poll<Event> {
+        if self.standing.signal.take(&mut self.todo) {
+            return Poll::Ready(Event::Rang);
+        }
+        match &mut self.work {
+            Some(Work::Opening(opening)) => {
+                if let Poll::Ready(opening) = opening.as_mut().poll(cx) {
+                    return Poll::Ready(Event::Opened(opening));
+                }
+            }
+            Some(Work::Submitting(submitting)) => {
+                if submitting.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Event::Submitted);
+                }
+            }
+            None => {}
+        }
+        for (place, (token, reading)) in self.reading.iter_mut().enumerate() {
+            if let Poll::Ready(stretch) = reading.as_mut().poll(cx) {
+                let token = *token;
+                drop(self.reading.swap_remove(place));
+                return Poll::Ready(Event::Old(token, stretch));
+            }
+        }
+        match self.outbox.poll_flush(cx) {
+            Poll::Ready(Err(error)) => return Poll::Ready(Event::Broken(error)),
+            Poll::Ready(Ok(())) if !self.todo.is_empty() => return Poll::Ready(Event::Written),
+            _ => {}
+        }
+        let now_or_later = self.pace.resumes();
+        if self.may_read()
+            && let Poll::Ready(read) = self.outbox.poll_read(cx)
+        {
+            return Poll::Ready(Event::Read(read));
+        }
+        // Only a deadline that came nearer moves the timer; one that went further away is found when it rings.
+        let nearer = [self.outbox.write_deadline(), now_or_later].into_iter().flatten().min();
+        if let Some(deadline) = nearer.filter(|deadline| *deadline < self.timer.deadline()) {
+            self.timer.as_mut().reset(deadline);
+        }
+        if self.timer.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Event::Timer);
+        }
+        self.standing.signal.listen(cx);
+        // A bell that rang since it was looked at above found nobody listening.
+        if self.standing.signal.take(&mut self.todo) { Poll::Ready(Event::Rang) } else { Poll::Pending }
+    }
+
+    /// Whether the next message may be read: those before it are done, and the client reads what it is told.
+    fn may_read(&self) -> bool {
+        self.work.is_none()
+            && self.waiting_for.is_none()
+            && self.outbox.write_deadline().is_none()
+            && self.pace.resumes().is_none()
+    }
+
+    fn handle(&mut self, event: Event) -> Result<(), Ended> {
+        match event {
+            Event::Rang => self.look_at_self(),
+            Event::Written => Ok(()),
+            Event::Timer => self.on_timer(),
+            Event::Broken(error) => {
+                debug!(%error, "a connection broke");
+                Err(None)
+            }
+            Event::Submitted => {
+                self.work = None;
+                Ok(())
+            }
+            Event::Opened(opening) => {
+                self.work = None;
+                self.opened(opening)
+            }
+            Event::Old(token, stretch) => self.old(token, stretch),
+            Event::Read(None) => Err(None),
+            Event::Read(Some(Err(error))) => Err(Ending::of(error)),
+            Event::Read(Some(Ok(message))) => {
+                self.last_heard = Instant::now();
+                self.pinged = false;
+                // Once superseded, nothing unread is taken, also if it came before the bell was heard.
+                self.look_at_self()?;
+                match message {
+                    Message::Text(text) => self.receive(&text),
+                    Message::Binary(_) => Err(Some(Ending::bad_message("messages are text frames"))),
+                    Message::Close(_) => Err(Some(Ending::answer())),
+                    Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Looks at what concerns the session itself: a newer connection of the same client, the server's phase.
+    fn look_at_self(&mut self) -> Result<(), Ended> {
+        self.todo.retain(|token| *token != SELF);
+        if self.standing.is_superseded() {
+            let reason = "the same client connected anew";
+            return Err(Some(Ending::new(close::SUPERSEDED, None, reason)));
+        }
+        match self.watch.phase() {
+            Phase::Serving => Ok(()),
+            Phase::Draining if self.told_draining => Ok(()),
+            Phase::Draining => {
+                self.told_draining = true;
+                self.say(&ServerMessage::Draining { retry_ms: self.server.retry_ms() })
+            }
+            Phase::Closing => Err(Some(Ending::restart())),
+        }
+    }
+
+    fn on_timer(&mut self) -> Result<(), Ended> {
+        let now = Instant::now();
+        let limits = &self.server.limits;
+        if self.outbox.write_deadline().is_some_and(|deadline| deadline <= now) {
+            debug!("a reader stopped reading; it is cut off and catches up when it returns");
+            return Err(None);
+        }
+        self.pace.look(now);
+        let (ping, gone) = (self.last_heard + limits.ping_after, self.last_heard + limits.idle);
+        if gone <= now {
+            debug!("a connection fell silent");
+            return Err(None);
+        }
+        let next = if ping <= now { gone } else { ping };
+        if ping <= now && !self.pinged {
+            self.pinged = true;
+            self.outbox.ping().map_err(|_| None)?;
+        }
+        let nearer = [self.outbox.write_deadline(), self.pace.resumes()].into_iter().flatten().min();
+        self.timer.as_mut().reset(nearer.map_or(next, |nearer| nearer.min(next)));
+        Ok(())
+    }
+
+    pub(super) fn say(&mut self, message: &ServerMessage) -> Result<(), Ended> {
+        self.outbox.say(message).map_err(|_| None)
+    }
+}
+
+/// Slows a client that sends more edits than it should: reading pauses until the second is over.
+pub(super) struct Pace {
+    second: Instant,
+    edits: u32,
+    resumes: Option<Instant>,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Pace { second: now, edits: 0, resumes: None }
+    }
+
+    /// Counts an edit.
+    pub(super) fn edit(&mut self, at_most: u32) {
+        self.edits += 1;
+        if self.edits < at_most {
+            return;
+        }
+        let now = Instant::now();
+        let over = self.second + Duration::from_secs(1);
+        if now < over {
+            self.resumes = Some(over);
+        } else {
+            self.second = now;
+            self.edits = 0;
+        }
+    }
+
+    fn look(&mut self, now: Instant) {
+        if self.resumes.is_some_and(|resumes| resumes <= now) {
+            *self = Pace::new(now);
+        }
+    }
+
+    /// When reading goes on, if it is paused.
+    fn resumes(&self) -> Option<Instant> {
+        self.resumes
+    }
+}

@@ -1,0 +1,83 @@
+//! The way from a request to a WebSocket, with our own settings: warp's and hyper's cost 134 KiB a connection.
+
+use std::sync::Arc;
+
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tracing::debug;
+use warp::http::{HeaderMap, Response, StatusCode, header};
+
+use super::connection::Written;
+use super::outbox::Outbox;
+use super::problem::Problem;
+use super::{Server, hello};
+use crate::limits::Limits;
+use crate::protocol::{Code, SUBPROTOCOL};
+use crate::shutdown::{Phase, Watch};
+
+/// Bytes read from a socket at once. It is allocated for each connection, idle ones included.
+const READ_BUFFER: usize = 4 << 10;
+
+/// Answers a request for a WebSocket, and serves it once hyper has handed the connection over.
+pub(super) fn upgrade(
+    server: Arc<Server>,
+    watch: Watch,
+    headers: &HeaderMap,
+    on_upgrade: Option<OnUpgrade>,
+    written: Option<Written>,
+) -> Result<warp::reply::Response, Problem> {
+    if watch.phase() >= Phase::Draining {
+        return Err(Problem::new(Code::ShuttingDown, "the server is shutting down"));
+    }
+    let has = |name: header::HeaderName, wanted: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case(wanted))
+    };
+    let key = headers.get(header::SEC_WEBSOCKET_KEY);
+    let (Some(key), Some(on_upgrade), true, true, true) = (
+        key,
+        on_upgrade,
+        has(header::UPGRADE, "websocket"),
+        has(header::CONNECTION, "upgrade"),
+        has(header::SEC_WEBSOCKET_VERSION, "13"),
+    ) else {
+        return Err(Problem::new(Code::BadMessage, "this path speaks WebSocket, version 13; the request does not"));
+    };
+    if !has(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        let message = format!("the request must offer the subprotocol {SUBPROTOCOL}");
+        return Err(Problem::new(Code::UnsupportedProtocol, message));
+    }
+    let accept = derive_accept_key(key.as_bytes());
+    tokio::spawn(async move {
+        match on_upgrade.await {
+            Ok(upgraded) => {
+                let config = config(&server.limits);
+                let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+                let outbox = Outbox::new(socket, written.unwrap_or_default(), &server.limits);
+                // Boxed: a session that waits for its hello should not take the room of one that serves.
+                Box::pin(hello::greet(server, outbox, watch)).await;
+            }
+            Err(error) => debug!(%error, "an upgrade was not completed"),
+        }
+    });
+    let response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, accept)
+        .header(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
+        .body(Default::default());
+    Ok(response.expect("every header is well-formed"))
+}
+
+fn config(limits: &Limits) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        // The outbox decides when to write; this bounds what is gathered until then.
+        .write_buffer_size(limits.write_ahead_bytes)
+        .max_message_size(Some(limits.frame_bytes))
+        .max_frame_size(Some(limits.frame_bytes))
+}

@@ -1,0 +1,149 @@
+//! One group commit: what many edits become in one transaction.
+
+use std::time::Instant;
+
+use rusqlite::params;
+
+use super::documents;
+use super::log::Log;
+use super::mark::Mark;
+use super::pace::fold_is_due;
+use super::readers::Reader;
+use super::requests::{Answer, Edit};
+use super::row::RowWriter;
+use super::sealed::{Tag, verify};
+use super::stats::add;
+use super::writer::Writer;
+use crate::document::{Identity, Revision, Version};
+use crate::store::codec::encode_record;
+use crate::store::{AppendError, Created, Incarnation, StoreError};
+
+impl Writer {
+    /// One transaction. If it fails, whatever edits were not looked at are answered by dropping them.
+    pub(super) fn write(
+        &mut self,
+        reader: &mut Reader,
+        edits: Vec<Edit>,
+        answers: &mut Vec<Answer>,
+    ) -> rusqlite::Result<()> {
+        let begun = Instant::now();
+        let bytes = edits.iter().map(Edit::bytes).sum();
+        // A single statement is a transaction of its own.
+        let creates = edits.iter().any(|edit| matches!(edit, Edit::Create { .. }));
+        if creates {
+            reader.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        }
+        let mut row = RowWriter::new(bytes);
+        let mut created = false;
+        for edit in edits {
+            match edit {
+                Edit::Append { document, at, count, records, answer } => {
+                    let placed = self.place(reader, document, at);
+                    if placed.is_ok() && count > 0 {
+                        self.heads.insert(document, Version(at.0 + count));
+                        row.push(document, at.next(), count, &records);
+                    }
+                    answers.push(Answer::Append(answer, placed));
+                }
+                Edit::Create { identity, first, answer } => {
+                    let outcome = match documents::find(&reader.conn, &identity.id) {
+                        Ok(Some(found)) => Ok(Created::Existing(found)),
+                        Ok(None) => {
+                            created = true;
+                            Ok(Created::New(self.create(reader, &identity, first.as_deref(), &mut row)?))
+                        }
+                        Err(error) => Err(error),
+                    };
+                    answers.push(Answer::Create(answer, outcome));
+                }
+            }
+        }
+        let revisions = row.revisions();
+        if revisions == 0 && !created {
+            return if creates { reader.conn.execute_batch("ROLLBACK") } else { Ok(()) };
+        }
+        // A creation without a revision is a row too: with the mark, its loss would be noticed.
+        let row = row.finish(self.next_row);
+        reader
+            .conn
+            .prepare_cached("INSERT INTO journal(id, body) VALUES(?1, ?2)")?
+            .execute(params![self.next_row as i64, &row.body[..]])?;
+        if creates {
+            reader.conn.prepare_cached("COMMIT")?.execute([])?;
+        }
+        let mark = Mark { row: self.next_row, sum: row.sum };
+        self.next_row += 1;
+        if let Err(error) = self.mark.write(mark) {
+            tracing::warn!(%error, "the high-water mark cannot be written; loss of newer commits would go unnoticed");
+        }
+        // Before the answers: whoever is told that an edit is durable finds it.
+        let due = {
+            let mut tails = self.shared.tails.lock();
+            tails.push(mark.row, row.body.len(), row.runs);
+            fold_is_due(tails.foldable_bytes(), tails.foldable_depth())
+        };
+        let counters = &self.shared.counters;
+        add(&counters.commits, 1);
+        add(&counters.revisions, revisions);
+        add(&counters.bytes, row.body.len() as u64);
+        add(&counters.commit_ns, begun.elapsed().as_nanos() as u64);
+        self.shared.pace.committed(row.body.len(), due);
+        Ok(())
+    }
+
+    /// Whether a document's log ends at `at`.
+    fn place(&mut self, reader: &mut Reader, document: Incarnation, at: Version) -> Result<(), AppendError> {
+        let head = match self.heads.get(&document) {
+            Some(head) => *head,
+            None => {
+                let head = self.look_up(reader, document)?;
+                self.heads.insert(document, head);
+                head
+            }
+        };
+        if head == at { Ok(()) } else { Err(AppendError::Conflict { head }) }
+    }
+
+    fn look_up(&self, reader: &mut Reader, document: Incarnation) -> Result<Version, StoreError> {
+        {
+            let tails = self.shared.tails.lock();
+            if let Some(damage) = tails.damage_of(document) {
+                return Err(damage.clone());
+            }
+            if let Some(run) = tails.newest(document) {
+                return Ok(run.last());
+            }
+        }
+        match Log::new(document, reader, Vec::new()).newest_page()? {
+            Some(page) => {
+                let sound = verify(Tag::Page, &page.key(document), &page.body);
+                let damaged = |reason| StoreError::Damaged { document, version: page.first, reason };
+                sound.map(|()| page.last).map_err(damaged)
+            }
+            None => documents::identity(&reader.conn, document).map(|_| Version::ZERO),
+        }
+    }
+
+    fn create(
+        &mut self,
+        reader: &Reader,
+        identity: &Identity,
+        first: Option<&Revision>,
+        row: &mut RowWriter,
+    ) -> rusqlite::Result<Incarnation> {
+        let number = Incarnation(self.next_number);
+        reader.conn.prepare_cached("INSERT INTO documents(number, id, body) VALUES(?1, ?2, ?3)")?.execute(params![
+            number.0 as i64,
+            identity.id.as_str(),
+            documents::seal_identity(number, identity)
+        ])?;
+        self.next_number += 1;
+        if let Some(first) = first {
+            let mut record = Vec::new();
+            encode_record(number, first, &mut record);
+            row.push(number, first.version, 1, &record);
+        }
+        self.heads.insert(number, first.map_or(Version::ZERO, |first| first.version));
+        Ok(number)
+    }
+}

@@ -1,0 +1,72 @@
+//! The row of a document: its identity, sealed under its number and name.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::sealed::{Tag, open_plain, seal_plain};
+use crate::document::{ChainKey, DocumentId, Epoch, Identity, Kind, Time, Version};
+use crate::store::codec::{BadRecord, Reader, put_number, put_text};
+use crate::store::{Found, Incarnation, StoreError};
+
+/// The sealed body of a document's row.
+pub fn seal_identity(number: Incarnation, identity: &Identity) -> Vec<u8> {
+    let mut content = Vec::with_capacity(64 + identity.id.as_str().len());
+    put_text(&mut content, identity.id.as_str());
+    put_text(&mut content, identity.kind.as_str());
+    content.extend_from_slice(&identity.epoch.0);
+    content.extend_from_slice(&identity.key.0);
+    put_number(&mut content, identity.created.0);
+    seal_plain(Tag::Document, &[number.0], &content)
+}
+
+/// The document of this name.
+pub fn find(conn: &Connection, id: &DocumentId) -> Result<Option<Found>, StoreError> {
+    let row = conn
+        .prepare_cached("SELECT number, body FROM documents WHERE id = ?1")
+        .and_then(|mut select| select.query_row([id.as_str()], number_and_body).optional())
+        .map_err(|error| super::fault(Incarnation(0), Version::ZERO, &error))?;
+    let Some((number, body)) = row else { return Ok(None) };
+    let incarnation = Incarnation(number);
+    let identity = open_identity(incarnation, &body)?;
+    if identity.id != *id {
+        return Err(damaged(incarnation, format!("its row says that its name is {}", identity.id)));
+    }
+    Ok(Some(Found { incarnation, identity }))
+}
+
+/// The identity of a document.
+pub fn identity(conn: &Connection, document: Incarnation) -> Result<Identity, StoreError> {
+    let row = conn
+        .prepare_cached("SELECT number, body FROM documents WHERE number = ?1")
+        .and_then(|mut select| select.query_row([document.0 as i64], number_and_body).optional())
+        .map_err(|error| super::fault(document, Version::ZERO, &error))?;
+    let (_, body) = row.ok_or(StoreError::Unknown(document))?;
+    open_identity(document, &body)
+}
+
+/// Whether there is a document of this number.
+pub fn exists(conn: &Connection, document: Incarnation) -> Result<bool, StoreError> {
+    conn.prepare_cached("SELECT 1 FROM documents WHERE number = ?1")
+        .and_then(|mut select| select.exists([document.0 as i64]))
+        .map_err(|error| super::fault(document, Version::ZERO, &error))
+}
+
+fn number_and_body(row: &rusqlite::Row) -> rusqlite::Result<(u64, Vec<u8>)> {
+    Ok((row.get::<_, i64>(0)? as u64, row.get(1)?))
+}
+
+fn open_identity(document: Incarnation, body: &[u8]) -> Result<Identity, StoreError> {
+    let content = open_plain(Tag::Document, &[document.0], body).map_err(|reason| damaged(document, reason))?;
+    read_identity(content).map_err(|error| damaged(document, error.to_string()))
+}
+
+fn read_identity(content: &[u8]) -> Result<Identity, BadRecord> {
+    let mut content = Reader(content);
+    let id = content.text("id")?.parse().map_err(|_| BadRecord::Senseless("id"))?;
+    let kind: Kind = content.text("kind")?.parse().map_err(|_| BadRecord::Senseless("kind"))?;
+    let (epoch, key) = (Epoch(content.array()?), ChainKey(content.array()?));
+    Ok(Identity { id, kind, epoch, key, created: Time(content.number()?) })
+}
+
+fn damaged(document: Incarnation, reason: String) -> StoreError {
+    StoreError::Damaged { document, version: Version::ZERO, reason: format!("the document's own row: {reason}") }
+}

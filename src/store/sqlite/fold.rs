@@ -1,0 +1,224 @@
+//! The fold: moves revisions from the journal into pages, in slices so small that no edit waits for one.
+//!
+//! Everything that costs (reading, composing, compressing) happens on the fold's own thread; the writer is handed finished
+//! rows. The journal's rows leave only after all slices of what they hold are written.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::Shared;
+use super::log::Log;
+use super::pace::{Closing, Wake, fold_is_due};
+use super::prepare::{Prepared, prepare};
+use super::readers::Reader;
+use super::requests::Request;
+use super::row::Run;
+use super::schema::{Checkpoint, checkpoint};
+use super::slice::{NotWritten, Put, Slice};
+use super::stats::add;
+use crate::store::{Incarnation, StoreError};
+
+/// Revisions of one document that one step folds.
+const STEP: u64 = 1024;
+/// Database pages that one slice touches: a few hundred microseconds of the writer's time.
+const SLICE_WEIGHT: usize = 32;
+/// The write-ahead log is copied into the database when this much of it waits.
+const CHECKPOINT_AT: u64 = 4 << 20;
+/// The log is made to begin again at this length.
+const RESTART_AT: u64 = 16 << 20;
+
+/// How long closing may spend on folding: the journal is durable, so what is left is folded after the next start.
+pub const CLOSING: Duration = Duration::from_millis(300);
+
+/// Why a fold ended early.
+enum Halt {
+    /// The store cannot write or read at present.
+    Unavailable,
+    /// There is no time left.
+    Late,
+}
+
+/// The fold's state. It lives on its own thread until it is told to end.
+pub struct Fold {
+    shared: Arc<Shared>,
+    writer: mpsc::Sender<Request>,
+    reader: Option<Reader>,
+    slice: Slice,
+    deadline: Option<Instant>,
+}
+
+impl Fold {
+    pub fn new(shared: Arc<Shared>, writer: mpsc::Sender<Request>) -> Self {
+        Fold { shared, writer, reader: None, slice: Slice::default(), deadline: None }
+    }
+
+    /// Folds until it is told to end.
+    pub fn run(mut self) {
+        loop {
+            let shared = self.shared.clone();
+            match shared.pace.wait() {
+                Wake::Look => {
+                    let due = {
+                        let tails = shared.tails.lock();
+                        fold_is_due(tails.foldable_bytes(), tails.foldable_depth())
+                    };
+                    if due {
+                        self.fold_all();
+                    }
+                    self.care_for_log();
+                }
+                Wake::Idle => {
+                    self.fold_all();
+                    self.care_for_log();
+                    // Nothing is to be read for a while: the connection's memory is given back.
+                    self.reader = None;
+                }
+                Wake::Asked(answers) => {
+                    self.fold_all();
+                    self.care_for_log();
+                    answers.into_iter().for_each(|answer| _ = answer.send(()));
+                }
+                Wake::Close(Closing { deadline, answer }) => {
+                    self.deadline = Some(deadline);
+                    self.fold_all();
+                    self.reader = None;
+                    if let Some(answer) = answer {
+                        let _ = answer.send(());
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Folds everything that is in the journal now.
+    fn fold_all(&mut self) {
+        let finished = self.try_fold_all().is_ok();
+        self.slice = Slice::default();
+        if !finished {
+            self.reader = None;
+        }
+        let shared = &self.shared;
+        shared.pace.folded(finished, || shared.tails.lock().foldable_bytes() > 0);
+    }
+
+    fn try_fold_all(&mut self) -> Result<(), Halt> {
+        let unfolded = self.shared.tails.lock().unfolded();
+        let Some(newest_row) = unfolded.newest_row else { return Ok(()) };
+        self.slice = Slice { life: Some(unfolded.life), ..Slice::default() };
+        for (document, runs) in unfolded.documents {
+            self.fold_document(document, runs)?;
+        }
+        self.hand_over()?;
+        let spent = self.shared.tails.lock().spent_rows(newest_row);
+        for (row, bytes) in spent {
+            self.slice.puts.push(Put::DropRow { row, bytes });
+            if self.slice.weight() >= SLICE_WEIGHT {
+                self.hand_over()?;
+            }
+        }
+        self.hand_over()
+    }
+
+    fn fold_document(&mut self, document: Incarnation, mut runs: Vec<Run>) -> Result<(), Halt> {
+        while !runs.is_empty() {
+            let mut count = 0;
+            let step = runs.iter().take_while(|run| (count < STEP, count += run.count).0).count();
+            let rest = runs.split_off(step);
+            match self.prepare(document, runs) {
+                Ok(Prepared { puts, to, count }) => {
+                    add(&self.shared.counters.folded, count);
+                    self.slice.puts.extend(puts);
+                    self.slice.folded.push((document, to));
+                }
+                Err(error @ StoreError::Damaged { .. }) => {
+                    self.slice.damaged.push((document, error));
+                    return Ok(());
+                }
+                Err(error) => {
+                    tracing::warn!(%error, document = document.0, "a document cannot be folded at present");
+                    return Err(Halt::Unavailable);
+                }
+            }
+            // The next step reads what this one wrote.
+            if !rest.is_empty() || self.slice.weight() >= SLICE_WEIGHT {
+                self.hand_over()?;
+            }
+            runs = rest;
+        }
+        Ok(())
+    }
+
+    /// Hands the slice to the writer and waits until it is written: so there is never more than one for an edit to wait
+    /// for.
+    fn hand_over(&mut self) -> Result<(), Halt> {
+        let next = Slice { life: self.slice.life, ..Slice::default() };
+        let mut slice = std::mem::replace(&mut self.slice, next);
+        if slice.is_empty() {
+            return Ok(());
+        }
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Halt::Late);
+        }
+        if self.deadline.is_none() && self.shared.pace.is_closing() {
+            return Err(Halt::Late);
+        }
+        let (answer, written) = oneshot::channel();
+        slice.answer = Some(answer);
+        self.writer.blocking_send(Request::Slice(slice)).map_err(|_| Halt::Unavailable)?;
+        match written.blocking_recv() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(NotWritten(reason))) => {
+                tracing::info!(reason, "a slice of the fold was not written; it is made again later");
+                Err(Halt::Unavailable)
+            }
+            Err(_) => Err(Halt::Unavailable),
+        }
+    }
+
+    fn prepare(&mut self, document: Incarnation, runs: Vec<Run>) -> Result<Prepared, StoreError> {
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            none => {
+                let opened = self.shared.readers.connect();
+                none.insert(opened.map_err(|error| StoreError::Unavailable(error.to_string()))?)
+            }
+        };
+        prepare(&mut Log::new(document, reader, runs))
+    }
+
+    /// Keeps the write-ahead log short.
+    fn care_for_log(&mut self) {
+        let conn = match &self.reader {
+            Some(reader) => &reader.conn,
+            None => match self.shared.readers.connect() {
+                Ok(reader) => &self.reader.insert(reader).conn,
+                Err(_) => return,
+            },
+        };
+        let mut look = checkpoint(conn, Checkpoint::Look);
+        if look.as_ref().is_ok_and(|look| look.pending_bytes >= CHECKPOINT_AT) {
+            add(&self.shared.counters.checkpoints, 1);
+            look = checkpoint(conn, Checkpoint::Passive);
+        }
+        let look = match look {
+            Ok(look) => look,
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log cannot be copied into the database");
+                self.reader = None;
+                return;
+            }
+        };
+        self.shared.counters.log_bytes.store(look.log_bytes, std::sync::atomic::Ordering::Relaxed);
+        if look.log_bytes >= RESTART_AT && look.pending_bytes > 0 {
+            // The log begins again only if nothing is added between the end of a checkpoint and the next commit, which
+            // the writer alone can see to. Almost everything was copied just now, so it is short.
+            let (answer, done) = oneshot::channel();
+            if self.writer.blocking_send(Request::Checkpoint(answer)).is_ok() {
+                drop(done.blocking_recv());
+            }
+        }
+    }
+}

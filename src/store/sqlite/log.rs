@@ -1,0 +1,208 @@
+//! Reading one document's log: the newest part from memory, everything older from pages.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::OptionalExtension;
+
+use super::block::{Place, open_block, seal_block};
+use super::fault;
+use super::page::Found;
+use super::readers::Reader;
+use super::row::{Run, each_record};
+use super::slice::Put;
+use crate::document::{Revision, Snapshot, Stretch, Time, Version};
+use crate::store::codec::decode_record;
+use crate::store::{Head, Incarnation, StoreError, Tail};
+
+/// One document's log, for the length of one read.
+pub struct Log<'a> {
+    pub document: Incarnation,
+    pub reader: &'a mut Reader,
+    /// What of the document is not yet in pages, taken *before* any page is read; at least what the read asks for.
+    pub tail: Vec<Run>,
+    /// Blocks that were missing and have been composed, in order of place.
+    pub made: BTreeMap<Place, Stretch>,
+}
+
+impl<'a> Log<'a> {
+    pub fn new(document: Incarnation, reader: &'a mut Reader, tail: Vec<Run>) -> Self {
+        Log { document, reader, tail, made: BTreeMap::new() }
+    }
+
+    pub fn damaged(&self, version: Version, reason: impl ToString) -> StoreError {
+        StoreError::Damaged { document: self.document, version, reason: reason.to_string() }
+    }
+
+    pub fn fault(&self, version: Version, error: rusqlite::Error) -> StoreError {
+        fault(self.document, version, &error)
+    }
+
+    /// The revisions `(from, to]`, every one of them.
+    pub fn revisions(&mut self, from: Version, to: Version) -> Result<Vec<Arc<Revision>>, StoreError> {
+        let mut found = Found::new(self.document, from, to);
+        let tail_first = self.tail.first().map(|run| run.first);
+        let pages_to = tail_first.map_or(to, |first| to.min(Version(first.0.saturating_sub(1))));
+        if from < pages_to {
+            self.read_pages(from, pages_to, &mut found)?;
+        }
+        for run in &self.tail {
+            if run.last() >= found.next && run.first <= to {
+                found.reach(run.first)?;
+                found.take(run.bytes()?)?;
+            }
+        }
+        if found.next <= to {
+            return Err(self.damaged(found.next, format!("the log ends before version {to}, which was asked for")));
+        }
+        Ok(found.revisions)
+    }
+
+    /// The newest place of the log.
+    pub fn head(&mut self) -> Result<Head, StoreError> {
+        let head = |revision: &Revision| Head { version: revision.version, chain: revision.chain, time: revision.time };
+        if let Some(run) = self.tail.last() {
+            return Ok(head(&self.last_of(run.bytes()?, run.last())?));
+        }
+        if let Some(page) = self.newest_page()? {
+            let content = self.open_page(&page)?;
+            return Ok(head(&self.last_of(&content, page.last)?));
+        }
+        let genesis = Snapshot::genesis(&super::documents::identity(&self.reader.conn, self.document)?);
+        Ok(Head { version: genesis.version, chain: genesis.chain, time: genesis.time })
+    }
+
+    fn last_of(&self, records: &[u8], version: Version) -> Result<Revision, StoreError> {
+        let mut last = Err(self.damaged(version, "there is no record"));
+        for record in each_record(records) {
+            last = record.map(|(_, bytes)| bytes).map_err(|error| self.damaged(version, error));
+        }
+        let (_, revision, _) = decode_record(last?).map_err(|error| self.damaged(version, error))?;
+        Ok(revision)
+    }
+
+    /// What is needed to go on with the document.
+    pub fn tail(&mut self) -> Result<Tail, StoreError> {
+        let head = self.head()?.version;
+        let snapshot = super::snapshot::snapshot_before(self.reader, self.document, head)?;
+        let from = snapshot.as_ref().map_or(Version::ZERO, |snapshot| snapshot.version);
+        Ok(Tail { revisions: self.revisions(from, head)?, snapshot })
+    }
+
+    /// `(from, to]` in as few stretches as whole blocks allow.
+    pub fn stretches(&mut self, from: Version, to: Version) -> Result<Vec<Stretch>, StoreError> {
+        let mut pieces = Vec::new();
+        let mut at = from;
+        while at < to {
+            if let Some(place) = Place::largest(at, to) {
+                pieces.push(self.block(place)?);
+                at = place.to();
+                continue;
+            }
+            // Singles up to the next place where a block may begin.
+            let until = to.min(Version((at.0 / 64 + 1) * 64));
+            pieces.extend(self.revisions(at, until)?.iter().map(|revision| Stretch::of(revision)));
+            at = until;
+        }
+        Ok(pieces)
+    }
+
+    /// A block, composed from what is below it if it is not stored.
+    pub fn block(&mut self, place: Place) -> Result<Stretch, StoreError> {
+        if let Some(block) = self.made.get(&place) {
+            return Ok(block.clone());
+        }
+        if let Some(block) = self.stored_block(place)? {
+            return Ok(block);
+        }
+        let parts = match place.level.checked_sub(1) {
+            None => self.revisions(place.from(), place.to())?.iter().map(|revision| Stretch::of(revision)).collect(),
+            Some(level) => {
+                let children = (0..8).map(|child| Place { level, place: place.place * 8 + child });
+                children.map(|child| self.block(child)).collect::<Result<Vec<_>, _>>()?
+            }
+        };
+        let block = Stretch::join_all(parts).expect("a block is not empty");
+        self.made.insert(place, block.clone());
+        Ok(block)
+    }
+
+    fn stored_block(&mut self, place: Place) -> Result<Option<Stretch>, StoreError> {
+        // What is in memory is in no block yet.
+        if self.tail.first().is_some_and(|run| run.first <= place.from()) {
+            return Ok(None);
+        }
+        let key = [self.document.0 as i64, i64::from(place.level), place.place as i64];
+        let body = self
+            .reader
+            .conn
+            .prepare_cached("SELECT body FROM blocks WHERE document = ?1 AND level = ?2 AND place = ?3")
+            .and_then(|mut select| select.query_row(key, |row| row.get::<_, Vec<u8>>(0)).optional());
+        let block = match body {
+            Ok(None) => return Ok(None),
+            Ok(Some(body)) => open_block(&mut self.reader.press, self.document, place, &body),
+            Err(error) => match self.fault(place.to(), error) {
+                StoreError::Damaged { reason, .. } => Err(reason),
+                unavailable => return Err(unavailable),
+            },
+        };
+        if let Err(reason) = &block {
+            tracing::warn!(document = self.document.0, ?place, reason, "a block is damaged and composed again");
+        }
+        Ok(block.ok())
+    }
+
+    /// The rows of the blocks that were made and lie in pages as a whole.
+    pub fn made_rows(&mut self, folded: Version) -> Vec<Put> {
+        let document = self.document;
+        let made = std::mem::take(&mut self.made).into_iter().filter(|(place, _)| place.to() <= folded);
+        let press = &mut self.reader.press;
+        made.map(|(place, block)| Put::Block { document, place, body: seal_block(press, document, place, &block) })
+            .collect()
+    }
+
+    /// The newest version whose time is at or before `time`.
+    pub fn version_at(&mut self, time: Time) -> Result<Version, StoreError> {
+        let mut newest = None;
+        for run in self.tail.iter().rev() {
+            newest = self.newest_at(run.bytes()?, run.first, time)?;
+            if newest.is_some() {
+                break;
+            }
+        }
+        if let Some(version) = newest {
+            return Ok(version);
+        }
+        // Times never decrease along versions, so the page is found by halving.
+        let Some(last) = self.newest_page()? else { return Ok(Version::ZERO) };
+        let (mut low, mut high) = (Version(1), last.last);
+        let mut best = None;
+        while low <= high {
+            let middle = Version(low.0 + (high.0 - low.0) / 2);
+            let page = self.page_at(middle)?.ok_or_else(|| self.damaged(low, "the log does not begin at version 1"))?;
+            if page.time <= time {
+                low = page.last.max(middle).next();
+                best = Some(page);
+            } else if page.first <= Version(1) {
+                break;
+            } else {
+                high = Version(page.first.0 - 1);
+            }
+        }
+        let Some(page) = best else { return Ok(Version::ZERO) };
+        let content = self.open_page(&page)?;
+        Ok(self.newest_at(&content, page.first, time)?.unwrap_or(Version::ZERO))
+    }
+
+    fn newest_at(&self, records: &[u8], first: Version, time: Time) -> Result<Option<Version>, StoreError> {
+        let mut newest = None;
+        for record in each_record(records) {
+            let (glance, _) = record.map_err(|error| self.damaged(first, error))?;
+            if glance.time > time {
+                break;
+            }
+            newest = Some(glance.version);
+        }
+        Ok(newest)
+    }
+}

@@ -1,0 +1,371 @@
+//! The embedded engine: SQLite as a journal that is folded into pages. `docs/decisions/journal-and-pages.md` says why.
+//!
+//! ```text
+//! append, create ──▶ writer ──▶ journal row (one commit, one sync) ──▶ mark, tails, answers
+//!                      ▲                                                │
+//!                      │ slices: finished rows, no sync                 ▼ when enough waits, or edits pause
+//!                      └────────────────────────────────────────────── fold ──▶ pages, blocks, clients
+//!
+//! every read: what it needs of the tails (memory) first, then pages
+//! ```
+
+mod block;
+mod client;
+mod commit;
+mod directory;
+mod documents;
+mod fold;
+mod log;
+mod mark;
+mod pace;
+mod page;
+mod prepare;
+mod readers;
+mod recover;
+mod requests;
+mod row;
+mod schema;
+mod sealed;
+mod slice;
+mod snapshot;
+mod stats;
+mod tails;
+mod writer;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+pub use directory::OpenError;
+pub use stats::Stats;
+
+use self::directory::Directory;
+use self::log::Log;
+use self::mark::{Mark, MarkFile};
+use self::pace::{Closing, Pace};
+use self::readers::{Reader, Readers};
+use self::requests::{Edit, Request};
+use self::sealed::Press;
+use self::slice::Slice;
+use self::stats::Counters;
+use self::tails::Tails;
+use self::writer::Writer;
+use super::codec::encode_record;
+use super::{AppendError, Condition, Created, Found, Head, Incarnation, Pending, Store, StoreError, Tail};
+use crate::document::{ClientKey, DocumentId, Identity, Revision, Snapshot, Stretch, Taken, Time, Version};
+
+/// Requests that may wait for the writer; whoever comes later waits to be let in.
+const QUEUE: usize = 1024;
+
+/// What an operator decides about a directory.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SqliteOptions {
+    /// Go on although something that was acknowledged is lost: from what is there. Copy the directory first.
+    pub accept_loss: bool,
+}
+
+/// A log per document in one directory, which it has to itself.
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the writer, the fold and the readers share.
+struct Shared {
+    directory: Directory,
+    readers: Readers,
+    tails: Mutex<Tails>,
+    pace: Pace,
+    counters: Counters,
+    condition: Mutex<Condition>,
+    /// Let go of when the store is closed.
+    lock: Mutex<Option<File>>,
+}
+
+impl Shared {
+    fn set_condition(&self, condition: Condition) {
+        *self.condition.lock() = condition;
+    }
+
+    /// Why nothing can be written.
+    fn unavailable(&self) -> StoreError {
+        match &*self.condition.lock() {
+            Condition::Good => StoreError::Unavailable("the commit was not finished".into()),
+            Condition::Failing(reason) | Condition::ReadOnly(reason) => StoreError::Unavailable(reason.clone()),
+        }
+    }
+
+    /// One read of a document's log. `tail` picks what it needs from memory, before any page is read.
+    fn read<T>(
+        &self,
+        document: Incarnation,
+        (from, to): (Version, Version),
+        read: impl FnOnce(&mut Log) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let tail = self.tails.lock().runs(document, from, to);
+        self.lend(|reader| {
+            if tail.is_empty() && !documents::exists(&reader.conn, document)? {
+                return Err(StoreError::Unknown(document));
+            }
+            read(&mut Log::new(document, reader, tail))
+        })
+    }
+
+    fn lend<T>(&self, read: impl FnOnce(&mut Reader) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match self.readers.lend(read) {
+            Some(Ok(answer)) => answer,
+            Some(Err(error)) => Err(StoreError::Unavailable(error.to_string())),
+            None => Err(StoreError::Unavailable("it is closed".into())),
+        }
+    }
+}
+
+/// The answer to an error of SQLite in reading something of a document: damage if the database is, else a failure.
+fn fault(document: Incarnation, version: Version, error: &rusqlite::Error) -> StoreError {
+    use rusqlite::{Error, ErrorCode};
+    let damaged = match error {
+        Error::SqliteFailure(failure, _) => {
+            matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        }
+        // A column holds something of another type than was written.
+        Error::InvalidColumnType(..) | Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..) => true,
+        _ => false,
+    };
+    let reason = error.to_string();
+    if damaged { StoreError::Damaged { document, version, reason } } else { StoreError::Unavailable(reason) }
+}
+
+impl SqliteStore {
+    /// Opens the store in a directory, or makes it.
+    pub fn open(path: &Path, options: SqliteOptions) -> Result<SqliteStore, OpenError> {
+        let (directory, lock) = Directory::lock(path)?;
+        let mark = Mark::read(&directory.mark).map_err(|error| directory.mark_error(error))?;
+        let may_create = match mark {
+            Some(mark) if !options.accept_loss => {
+                Err(OpenError::Vanished { path: directory.database.clone(), row: mark.row })
+            }
+            _ => Ok(()),
+        };
+        let conn = schema::open(&directory, may_create)?;
+        let mut reader = Reader { conn, press: Press::default() };
+        let mut journal = recover::read_journal(&mut reader, mark)?;
+        let lost = journal.lost.take();
+        let shared = Arc::new(Shared {
+            readers: Readers::new(directory.database.clone()),
+            directory,
+            tails: Mutex::default(),
+            pace: Pace::default(),
+            counters: Counters::default(),
+            condition: Mutex::new(Condition::Good),
+            lock: Mutex::new(Some(lock)),
+        });
+        let (requests, inbox) = mpsc::channel(QUEUE);
+        let mut store = SqliteStore { shared: shared.clone(), requests, threads: Mutex::default() };
+        if let Some(sentence) = lost {
+            if !options.accept_loss {
+                tracing::error!(sentence, "the store is read-only");
+                shared.set_condition(Condition::ReadOnly(sentence));
+                *shared.tails.lock() = journal.tails;
+                return Ok(store);
+            }
+            tracing::warn!(sentence, "the loss was accepted");
+            recover::accept_loss(&reader.conn, &shared.directory, &journal)?;
+        }
+        let mark = MarkFile::open(&shared.directory.mark).map_err(|error| shared.directory.mark_error(error))?;
+        let pen = writer::rewrite_log(&reader).map(|()| (reader, journal));
+        let writer = Writer::new(shared.clone(), inbox, mark, pen);
+        let fold = fold::Fold::new(shared, store.requests.clone());
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new()
+                .name(name.into())
+                .spawn(run)
+                .map_err(|error| store.shared.directory.mark_error(error))
+        };
+        let threads =
+            vec![spawn("store-writer", Box::new(|| writer.run()))?, spawn("store-fold", Box::new(|| fold.run()))?];
+        store.threads = Mutex::new(threads);
+        Ok(store)
+    }
+
+    /// Moves everything committed so far into pages, as happens by itself when edits pause: for a backup that should hold
+    /// little journal.
+    pub async fn fold_now(&self) {
+        let (answer, done) = oneshot::channel();
+        if !self.threads.lock().is_empty() {
+            self.shared.pace.ask(answer);
+            drop(done.await);
+        }
+    }
+
+    /// What the engine has counted since it was opened.
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.read(self.shared.tails.lock().foldable_bytes())
+    }
+
+    async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<T>) -> Result<T, StoreError> {
+        if let Condition::ReadOnly(sentence) = self.condition() {
+            return Err(StoreError::Unavailable(sentence));
+        }
+        self.requests.send(request).await.map_err(|_| StoreError::Unavailable("it is closed".into()))?;
+        answer.await.map_err(|_| self.shared.unavailable())
+    }
+
+    /// Reads on a thread that may wait for the disk.
+    fn read<T: Send + 'static>(
+        &self,
+        document: Incarnation,
+        span: (Version, Version),
+        read: impl FnOnce(&mut Log) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, Result<T, StoreError>> {
+        let shared = self.shared.clone();
+        self.blocking(move || shared.read(document, span, read))
+    }
+
+    fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, Result<T, StoreError>> {
+        Box::pin(async move {
+            let permit = self.shared.readers.permits.acquire().await;
+            let answer = tokio::task::spawn_blocking(read).await;
+            drop(permit);
+            answer.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+        })
+    }
+}
+
+/// From the beginning to any end.
+const ALL: (Version, Version) = (Version::ZERO, Version(u64::MAX));
+
+impl Store for SqliteStore {
+    fn find<'a>(&'a self, id: &'a DocumentId) -> Pending<'a, Result<Option<Found>, StoreError>> {
+        let (shared, id) = (self.shared.clone(), id.clone());
+        self.blocking(move || shared.lend(|reader| documents::find(&reader.conn, &id)))
+    }
+
+    fn create(&self, identity: Identity, first: Option<Arc<Revision>>) -> Pending<'_, Result<Created, StoreError>> {
+        let (answer, created) = oneshot::channel();
+        let request = Request::Edit(Edit::Create { identity: Box::new(identity), first, answer });
+        Box::pin(async move { self.ask(request, created).await? })
+    }
+
+    fn append(
+        &self,
+        document: Incarnation,
+        at: Version,
+        revisions: Vec<Arc<Revision>>,
+    ) -> Pending<'_, Result<(), AppendError>> {
+        let (answer, appended) = oneshot::channel();
+        // Encoded here, so that the one writer does not have to.
+        let mut records = Vec::with_capacity(revisions.len() * 96);
+        for (revision, version) in revisions.iter().zip(at.0 + 1..) {
+            assert_eq!(revision.version, Version(version), "revisions follow the place where they are appended");
+            encode_record(document, revision, &mut records);
+        }
+        let count = revisions.len() as u64;
+        let request = Request::Edit(Edit::Append { document, at, count, records, answer });
+        Box::pin(async move { self.ask(request, appended).await? })
+    }
+
+    fn head(&self, document: Incarnation) -> Pending<'_, Result<Head, StoreError>> {
+        self.read(document, ALL, |log| log.head())
+    }
+
+    fn tail(&self, document: Incarnation) -> Pending<'_, Result<Tail, StoreError>> {
+        self.read(document, ALL, |log| log.tail())
+    }
+
+    fn revisions(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
+        self.read(document, (from, to), move |log| log.revisions(from, to))
+    }
+
+    fn stretches(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+    ) -> Pending<'_, Result<Vec<Stretch>, StoreError>> {
+        self.read(document, (from, to), move |log| log.stretches(from, to))
+    }
+
+    fn snapshot_before(
+        &self,
+        document: Incarnation,
+        version: Version,
+    ) -> Pending<'_, Result<Option<Snapshot>, StoreError>> {
+        self.read(document, ALL, move |log| snapshot::snapshot_before(log.reader, document, version))
+    }
+
+    fn keep_snapshot(&self, document: Incarnation, snapshot: Snapshot) -> Pending<'_, Result<(), StoreError>> {
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            let known = move || {
+                shared.lend(|reader| documents::identity(&reader.conn, document))?;
+                Ok(snapshot::snapshot_parts(document, &snapshot))
+            };
+            for put in self.blocking(known).await? {
+                let (answer, written) = oneshot::channel();
+                let slice = Slice { puts: vec![put], answer: Some(answer), ..Slice::default() };
+                let written = self.ask(Request::Slice(slice), written).await?;
+                written.map_err(|slice::NotWritten(reason)| StoreError::Unavailable(reason))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn taken(&self, document: Incarnation, client: ClientKey) -> Pending<'_, Result<Option<Taken>, StoreError>> {
+        self.read(document, ALL, move |log| log.taken(client))
+    }
+
+    fn version_at(&self, document: Incarnation, time: Time) -> Pending<'_, Result<Version, StoreError>> {
+        self.read(document, ALL, move |log| log.version_at(time))
+    }
+
+    fn condition(&self) -> Condition {
+        self.shared.condition.lock().clone()
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let threads = std::mem::take(&mut *self.threads.lock());
+            if !threads.is_empty() {
+                let (answer, folded) = oneshot::channel();
+                self.shared.pace.close(Closing { deadline: Instant::now() + fold::CLOSING, answer: Some(answer) });
+                drop(folded.await);
+                let (answer, closed) = oneshot::channel();
+                if self.requests.send(Request::Close(answer)).await.is_ok() {
+                    drop(closed.await);
+                }
+                drop(tokio::task::spawn_blocking(|| threads.into_iter().for_each(|thread| drop(thread.join()))).await);
+            }
+            self.shared.set_condition(Condition::Failing("the store is closed".into()));
+            self.shared.readers.close();
+            self.shared.lock.lock().take();
+        })
+    }
+}
+
+impl Drop for SqliteStore {
+    /// Leaves everything as a crash would: what was acknowledged is in the journal.
+    fn drop(&mut self) {
+        let threads = std::mem::take(self.threads.get_mut());
+        if threads.is_empty() {
+            return;
+        }
+        self.shared.pace.close(Closing { deadline: Instant::now(), answer: None });
+        // The writer ends when nobody is left who could ask: the fold is, as soon as it ends, and this store now.
+        self.requests = mpsc::channel(1).0;
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+    }
+}

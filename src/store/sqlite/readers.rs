@@ -1,0 +1,81 @@
+//! A few connections that read, each used by one blocking task at a time.
+
+use std::path::PathBuf;
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::schema::{Role, connect};
+use super::sealed::Press;
+
+/// More reads at once would wait for the same disk and cores.
+const READERS: usize = 4;
+
+/// A connection and what its rows are opened with.
+pub struct Reader {
+    pub conn: Connection,
+    pub press: Press,
+}
+
+/// The pool.
+pub struct Readers {
+    database: PathBuf,
+    /// How many may read at once.
+    pub permits: Semaphore,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Default)]
+struct Idle {
+    readers: Vec<Reader>,
+    /// Raised when all connections must go: one that was lent before is dropped when it comes back.
+    generation: u64,
+    closed: bool,
+}
+
+impl Readers {
+    /// An empty pool.
+    pub fn new(database: PathBuf) -> Self {
+        Readers { database, permits: Semaphore::new(READERS), idle: Mutex::default() }
+    }
+
+    /// Opens a connection outside the pool.
+    pub fn connect(&self) -> rusqlite::Result<Reader> {
+        Ok(Reader { conn: connect(&self.database, Role::Reader)?, press: Press::default() })
+    }
+
+    /// Lends a connection to `read`. `None` once the pool is closed.
+    pub fn lend<T>(&self, read: impl FnOnce(&mut Reader) -> T) -> Option<rusqlite::Result<T>> {
+        let (idle, generation) = {
+            let mut idle = self.idle.lock();
+            if idle.closed {
+                return None;
+            }
+            (idle.readers.pop(), idle.generation)
+        };
+        let mut reader = match idle.map_or_else(|| self.connect(), Ok) {
+            Ok(reader) => reader,
+            Err(error) => return Some(Err(error)),
+        };
+        let answer = read(&mut reader);
+        let mut idle = self.idle.lock();
+        if idle.generation == generation {
+            idle.readers.push(reader);
+        }
+        Some(Ok(answer))
+    }
+
+    /// Drops every connection: after a failed write the database is opened anew by everyone.
+    pub fn drop_all(&self) {
+        let mut idle = self.idle.lock();
+        idle.generation += 1;
+        idle.readers.clear();
+    }
+
+    /// Drops every connection and lends none any more.
+    pub fn close(&self) {
+        self.idle.lock().closed = true;
+        self.drop_all();
+    }
+}

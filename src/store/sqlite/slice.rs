@@ -1,0 +1,139 @@
+//! Derived rows on their way to the database: prepared by anyone, written by the writer in a transaction of their own.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+use tokio::sync::oneshot;
+
+use super::block::Place;
+use super::page::Page;
+use crate::document::{ClientKey, Version};
+use crate::store::{Incarnation, StoreError};
+
+/// One change of one row.
+pub enum Put {
+    Page {
+        document: Incarnation,
+        page: Page,
+    },
+    /// The page that begins at `first` is part of another now.
+    DropPage {
+        document: Incarnation,
+        first: Version,
+    },
+    Block {
+        document: Incarnation,
+        place: Place,
+        body: Vec<u8>,
+    },
+    Client {
+        document: Incarnation,
+        client: ClientKey,
+        body: Vec<u8>,
+    },
+    Snapshot {
+        document: Incarnation,
+        version: Version,
+        part: u64,
+        body: Vec<u8>,
+    },
+    /// A journal row, of so many bytes, of which everything is in pages.
+    DropRow {
+        row: u64,
+        bytes: usize,
+    },
+}
+
+/// Rows that are written together, without a sync of their own: a later commit's sync covers them, because SQLite's log
+/// keeps their order. Until then the journal still holds what they hold.
+#[derive(Default)]
+pub struct Slice {
+    /// The [`Tails::life`](super::tails::Tails) in which they were prepared; none if they rest on nothing that could be
+    /// undone.
+    pub life: Option<u64>,
+    pub puts: Vec<Put>,
+    /// Documents whose log is in pages up to a version once this is written.
+    pub folded: Vec<(Incarnation, Version)>,
+    /// Documents that turned out to be damaged.
+    pub damaged: Vec<(Incarnation, StoreError)>,
+    pub answer: Option<oneshot::Sender<Result<(), NotWritten>>>,
+}
+
+/// The slice was not written.
+#[derive(Debug, Clone)]
+pub struct NotWritten(pub String);
+
+impl Put {
+    /// About how many database pages the change touches.
+    pub fn weight(&self) -> usize {
+        match self {
+            Put::Page { page, .. } => 2 + page.body.len() / 4096,
+            Put::DropPage { .. } => 2,
+            Put::Block { body, .. } | Put::Client { body, .. } | Put::Snapshot { body, .. } => 1 + body.len() / 4096,
+            Put::DropRow { bytes, .. } => 1 + bytes / 4096,
+        }
+    }
+
+    fn write(&self, conn: &Connection) -> rusqlite::Result<usize> {
+        match self {
+            Put::Page { document, page } => conn
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO pages(document, first, last, time, body) VALUES(?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    document.0 as i64,
+                    page.first.0 as i64,
+                    page.last.0 as i64,
+                    page.time.0 as i64,
+                    page.body
+                ]),
+            Put::DropPage { document, first } => conn
+                .prepare_cached("DELETE FROM pages WHERE document = ?1 AND first = ?2")?
+                .execute(params![document.0 as i64, first.0 as i64]),
+            Put::Block { document, place, body } => conn
+                .prepare_cached("INSERT OR REPLACE INTO blocks(document, level, place, body) VALUES(?1, ?2, ?3, ?4)")?
+                .execute(params![document.0 as i64, place.level, place.place as i64, body]),
+            Put::Client { document, client, body } => conn
+                .prepare_cached("INSERT OR REPLACE INTO clients(document, client, body) VALUES(?1, ?2, ?3)")?
+                .execute(params![document.0 as i64, &client.0[..], body]),
+            Put::Snapshot { document, version, part, body } => conn
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO snapshots(document, version, part, body) VALUES(?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![document.0 as i64, version.0 as i64, *part as i64, body]),
+            Put::DropRow { row, .. } => {
+                conn.prepare_cached("DELETE FROM journal WHERE id = ?1")?.execute([*row as i64])
+            }
+        }
+    }
+}
+
+impl Slice {
+    /// About how many database pages it touches: what an edit that arrives meanwhile has to wait for.
+    pub fn weight(&self) -> usize {
+        self.puts.iter().map(Put::weight).sum()
+    }
+
+    /// Whether there is nothing to be done.
+    pub fn is_empty(&self) -> bool {
+        self.puts.is_empty() && self.folded.is_empty() && self.damaged.is_empty()
+    }
+
+    /// The journal rows that leave with it.
+    pub fn dropped_rows(&self) -> BTreeSet<u64> {
+        let row = |put: &Put| if let Put::DropRow { row, .. } = put { Some(*row) } else { None };
+        self.puts.iter().filter_map(row).collect()
+    }
+
+    /// Writes the rows. The connection is back at `synchronous = FULL` if this succeeds, and must not be used again if it
+    /// does not.
+    pub fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
+        conn.execute_batch("PRAGMA synchronous = NORMAL")?;
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        for put in &self.puts {
+            put.write(conn)?;
+        }
+        conn.prepare_cached("COMMIT")?.execute([])?;
+        conn.execute_batch("PRAGMA synchronous = FULL")
+    }
+}
