@@ -345,10 +345,7 @@ impl World {
     /// Grants `count` edits of nobody's in the batch, each on the head.
     fn push(&mut self, source: &mut Source, count: u64) {
         for _ in 0..count {
-            let len = self.len_at(self.head());
-            let op = cases::op(source, len);
-            // Short texts keep inserts close to each other.
-            let op = if op.target_len() < 60 { op } else { TextOp::splice(len, len / 4, len / 2, "").unwrap() };
+            let op = keystroke(source, self.len_at(self.head()));
             let author = author(source.below(3) as u8);
             let edit = Edit { base: self.head(), origin: None, author, may_write: true, op: Ok(op.into()) };
             let limits = EditLimits { op_bytes: 1_000, op_parts: 1_000, ..LIMITS };
@@ -551,6 +548,18 @@ impl World {
             }
         }
         Ok(())
+    }
+}
+
+/// A small change, as typing is: most text outlives it, so that old edits still find their places. Now and then any op at
+/// all, in a text that stays short.
+fn keystroke(source: &mut Source, len: u64) -> TextOp {
+    let place = source.below(len + 1);
+    let most = if len < 60 { 2 } else { 4 };
+    let (deleted, inserted) = (source.below(most).min(len - place), cases::text(source, 2));
+    match cases::op(source, len) {
+        op if source.once_in(40) && op.target_len() < 60 => op,
+        _ => TextOp::splice(len, place, deleted, &inserted).expect("the place lies within"),
     }
 }
 
