@@ -14,7 +14,7 @@ pub use names::{
     BadDocumentId, Chain, ChainKey, ClientKey, DocumentId, Epoch, Kind, Seq, Time, UnsupportedKind, Version, public_id,
 };
 pub use refusal::Refusal;
-pub use revision::{Author, Edit, Origin, Revision, User};
+pub use revision::{Author, Edit, Origin, Revision, SentOp, User};
 pub use stretch::{FAN_OUT, Stretch};
 
 use crate::ot::{Content, LengthMismatch, Op, TextOp};
@@ -196,18 +196,18 @@ impl Document {
         if edit.base > self.head() {
             return refused(Refusal::VersionAhead { base: edit.base, head: self.head() });
         }
-        let op = match &edit.op {
-            Ok(op) => op,
+        let sent = match &edit.op {
+            Ok(sent) => sent,
             Err(refusal) => return refused(refusal.clone()),
         };
         let moved = match self
-            .move_to_head(edit.base, op)?
+            .move_to_head(edit.base, sent.op())?
             .and_then(|op| batch.iter().try_fold(op, |op, revision| op.transform_incoming(&revision.op)))
         {
             Ok(op) => op,
             Err(mismatch) => return refused(Refusal::length_mismatch(mismatch, edit.base)),
         };
-        if let Some(refusal) = past_limits(op, &moved, limits) {
+        if let Some(refusal) = past_limits(sent, &moved, limits) {
             return refused(refusal);
         }
         let (previous, time) = batch.last().map_or((self.now.chain, self.now.time), |last| (last.chain, last.time));
@@ -268,17 +268,15 @@ fn refused(refusal: Refusal) -> Result<Decision, Missing> {
 }
 
 /// The limits come last: an op that fits nowhere is told so, however large it is.
-fn past_limits(sent: &TextOp, moved: &TextOp, limits: &EditLimits) -> Option<Refusal> {
-    if sent.inserted_bytes() > limits.op_bytes {
-        return Some(Refusal::too_large(
-            "the op inserts",
-            sent.inserted_bytes() as u64,
-            limits.op_bytes as u64,
-            "bytes",
-        ));
+fn past_limits(sent: &SentOp, moved: &TextOp, limits: &EditLimits) -> Option<Refusal> {
+    // Moving keeps all that is inserted.
+    let inserted = moved.inserted_bytes();
+    if inserted > limits.op_bytes {
+        return Some(Refusal::too_large("the op inserts", inserted as u64, limits.op_bytes as u64, "bytes"));
     }
-    if sent.parts_len() > limits.op_parts {
-        return Some(Refusal::too_large("the op has", sent.parts_len() as u64, limits.op_parts as u64, "parts"));
+    let parts = sent.parts_sent();
+    if parts > limits.op_parts {
+        return Some(Refusal::too_large("the op has", parts as u64, limits.op_parts as u64, "parts"));
     }
     // A document that is past the limit (it was lowered) may still be made shorter.
     let grows = moved.target_len() > moved.base_len();

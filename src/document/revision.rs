@@ -47,7 +47,33 @@ pub struct Edit {
     /// Whether the author may write. Asked only after a repeat has been answered.
     pub may_write: bool,
     /// The op, or why what was sent cannot be taken: a repeat is answered even then.
-    pub op: Result<TextOp, Refusal>,
+    pub op: Result<SentOp, Refusal>,
+}
+
+/// An op as a client sent it, moved forward since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentOp {
+    op: TextOp,
+    /// How many parts it was sent with: moving cuts parts apart and takes them away, and neither is its client's doing.
+    parts: usize,
+}
+
+impl SentOp {
+    /// The op where it is now.
+    pub fn op(&self) -> &TextOp {
+        &self.op
+    }
+
+    /// How many parts it was sent with.
+    pub fn parts_sent(&self) -> usize {
+        self.parts
+    }
+}
+
+impl From<TextOp> for SentOp {
+    fn from(op: TextOp) -> Self {
+        SentOp { parts: op.parts_len(), op }
+    }
 }
 
 impl Edit {
@@ -56,9 +82,11 @@ impl Edit {
     pub fn bring_forward(&mut self, stretches: &[Stretch]) {
         for stretch in stretches {
             assert_eq!(self.base, stretch.from, "an edit is brought forward over what follows its base");
-            if let Ok(op) = &self.op {
-                let moved = op.transform_incoming(&stretch.op);
-                self.op = moved.map_err(|mismatch| Refusal::length_mismatch(mismatch, self.base));
+            if let Ok(sent) = &mut self.op {
+                match sent.op.transform_incoming(&stretch.op) {
+                    Ok(moved) => sent.op = moved,
+                    Err(mismatch) => self.op = Err(Refusal::length_mismatch(mismatch, self.base)),
+                }
             }
             self.base = stretch.to;
         }

@@ -215,7 +215,7 @@ impl Hub {
             origin: None,
             author: creation.author.clone(),
             may_write: true,
-            op: Ok(op.finish()),
+            op: Ok(op.finish().into()),
         };
         let document = Document::new(identity.clone(), Snapshot::genesis(identity));
         // A creation is bounded as a document is, not as one keystroke's op is.

@@ -6,7 +6,7 @@ use super::Server;
 use super::deliveries::{OpenDocument, everyone, failure, item};
 use super::hello::Ending;
 use super::session::{Ended, Session, Work};
-use crate::document::{Author, ClientKey, DocumentId, Edit, Kind, Origin, Place, Refusal, Seq};
+use crate::document::{Author, ClientKey, DocumentId, Edit, Kind, Origin, Place, Refusal, SentOp, Seq};
 use crate::hub::{Body, Creation, Following, OpenError, PresenceState, Reset, Signal, Token};
 use crate::protocol::{
     Access, Check, ClientMessage, Code, EditMessage, Malformed, Open, PresenceMessage, ServerMessage, TakenView, close,
@@ -154,7 +154,7 @@ impl Session {
             origin: Some(Origin { client: self.client, seq }),
             author: self.author.clone(),
             may_write: true,
-            op: op.map_err(Refusal::BadOp),
+            op: op.map(SentOp::from).map_err(Refusal::BadOp),
         };
         let (outstanding, wait) = document.follow.submit(edit);
         self.work = wait.map(Work::Submitting);

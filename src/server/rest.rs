@@ -13,7 +13,7 @@ use super::deliveries::item;
 use super::problem::Problem;
 use super::routes::Query;
 use crate::document::{
-    Author, ClientKey, DocumentId, Edit, Kind, Origin, Refusal, Seq, Snapshot, Time, User, Version, public_id,
+    Author, ClientKey, DocumentId, Edit, Kind, Origin, Refusal, SentOp, Seq, Snapshot, Time, User, Version, public_id,
 };
 use crate::hub::{Creation, Ended, Live, OpenError, Outcome, taken_as};
 use crate::protocol::{
@@ -210,7 +210,8 @@ pub(super) async fn edit(
         (None, Some(key)) => Some(Origin { client: ClientKey::of_idempotency_key(&author.user.id, key), seq: Seq(1) }),
         (None, None) => None,
     };
-    let edit = Edit { base: version, origin, author, may_write: true, op: op.map_err(Refusal::BadOp) };
+    let op = op.map(SentOp::from).map_err(Refusal::BadOp);
+    let edit = Edit { base: version, origin, author, may_write: true, op };
     loop {
         let live = open(server, &id).await?;
         let mine = live.identity().epoch.to_string();
