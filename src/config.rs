@@ -131,8 +131,8 @@ mod tests {
     fn an_unknown_setting_is_said() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("variorum.toml");
-        std::fs::write(&path, "listen = \"127.0.0.1:9000\"\n").unwrap();
+        std::fs::write(&path, "lisen = \"127.0.0.1:9000\"\n").unwrap();
         let error = Config::settle(Flags { config: Some(path), ..Flags::default() }).unwrap_err();
-        assert!(error.to_string().contains("listen"), "{error}");
+        assert!(error.to_string().contains("lisen"), "{error}");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Server;
 use super::deliveries::{OpenDocument, everyone, failure, item};
 use super::hello::Ending;
-use super::session::{Ended, Session, Work};
+use super::session::{Done, Ended, Session};
 use crate::document::{Author, ClientKey, DocumentId, Edit, Kind, Origin, Place, Refusal, SentOp, Seq};
 use crate::hub::{Body, Creation, Following, OpenError, PresenceState, Reset, Signal, Token};
 use crate::protocol::{
@@ -100,10 +100,10 @@ impl Session {
             pending,
         };
         let server = self.server.clone();
-        self.work = Some(Work::Opening(Box::pin(async move {
+        self.work = Some(Box::pin(async move {
             let following = follow(&server, &id, creation, reader).await;
-            Opening { id, token, following }
-        })));
+            Done::Opened(Box::new(Opening { id, token, following }))
+        }));
         Ok(())
     }
 
@@ -157,7 +157,12 @@ impl Session {
             op: op.map(SentOp::from).map_err(Refusal::BadOp),
         };
         let (outstanding, wait) = document.follow.submit(edit);
-        self.work = wait.map(Work::Submitting);
+        if let Some(wait) = wait {
+            self.work = Some(Box::pin(async move {
+                wait.await;
+                Done::Submitted
+            }));
+        }
         if outstanding >= self.server.limits.edits_outstanding {
             self.waiting_for = Some(token);
         }

@@ -39,7 +39,7 @@ pub(super) struct Session {
     /// Documents that may have something to deliver.
     pub(super) todo: VecDeque<Token>,
     /// The message under way; no other is read before it is done.
-    pub(super) work: Option<Work>,
+    pub(super) work: Option<Pending<'static, Done>>,
     /// Documents with an old stretch being read from the store.
     pub(super) reading: Vec<(Token, Pending<'static, Result<Stretch, StoreError>>)>,
     /// The document whose edits must be answered before more messages are read: it has too many, or is being closed.
@@ -64,12 +64,12 @@ pub(super) struct Documents {
     pub(super) next: Token,
 }
 
-/// A message that must wait for something.
-pub(super) enum Work {
-    /// A document is being opened.
-    Opening(Pending<'static, Opening>),
-    /// An edit waits for room, or for old history.
-    Submitting(Pending<'static, ()>),
+/// What became of a message that had to wait for something.
+pub(super) enum Done {
+    /// A document was opened, or not.
+    Opened(Box<Opening>),
+    /// An edit found room, and its old history.
+    Submitted,
 }
 
 /// What can happen to a session.
@@ -82,8 +82,8 @@ enum Event {
     Read(Option<Result<Message, Error>>),
     /// The socket broke while writing.
     Broken(Error),
-    Opened(Opening),
-    Submitted,
+    /// The message under way is done.
+    Done(Done),
     /// An old stretch was read.
     Old(Token, Result<Stretch, StoreError>),
     Timer,
@@ -144,18 +144,10 @@ impl Session {
         if self.standing.signal.take(&mut self.todo) {
             return Poll::Ready(Event::Rang);
         }
-        match &mut self.work {
-            Some(Work::Opening(opening)) => {
-                if let Poll::Ready(opening) = opening.as_mut().poll(cx) {
-                    return Poll::Ready(Event::Opened(opening));
-                }
-            }
-            Some(Work::Submitting(submitting)) => {
-                if submitting.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Event::Submitted);
-                }
-            }
-            None => {}
+        if let Some(work) = &mut self.work
+            && let Poll::Ready(done) = work.as_mut().poll(cx)
+        {
+            return Poll::Ready(Event::Done(done));
         }
         for (place, (token, reading)) in self.reading.iter_mut().enumerate() {
             if let Poll::Ready(stretch) = reading.as_mut().poll(cx) {
@@ -205,13 +197,12 @@ impl Session {
                 debug!(%error, "a connection broke");
                 Err(None)
             }
-            Event::Submitted => {
+            Event::Done(done) => {
                 self.work = None;
-                Ok(())
-            }
-            Event::Opened(opening) => {
-                self.work = None;
-                self.opened(opening)
+                match done {
+                    Done::Opened(opening) => self.opened(*opening),
+                    Done::Submitted => Ok(()),
+                }
             }
             Event::Old(token, stretch) => self.old(token, stretch),
             Event::Read(None) => Err(None),
