@@ -58,8 +58,8 @@ impl Ending {
     }
 }
 
-/// Waits for `hello`, answers it, and serves the connection until it ends.
-pub(super) async fn greet(server: Arc<Server>, mut outbox: Outbox, mut watch: Watch) {
+/// Waits for `hello` and answers it: a session to run, or none if the connection came to its end here.
+pub(super) async fn greet(server: Arc<Server>, mut outbox: Outbox, mut watch: Watch) -> Option<Session> {
     let greeted = tokio::select! {
         hello = tokio::time::timeout(server.limits.hello_time, first_message(&mut outbox)) => match hello {
             Ok(hello) => hello,
@@ -67,12 +67,15 @@ pub(super) async fn greet(server: Arc<Server>, mut outbox: Outbox, mut watch: Wa
         },
         () = watch.reached(Phase::Draining) => Err(Some(Ending::restart())),
     };
-    let session = match greeted.and_then(|hello| welcome(&server, &mut outbox, hello).map_err(Some)) {
-        Ok((author, client, standing)) => Session::new(server, outbox, watch, author, client, standing),
-        Err(None) => return,
-        Err(Some(ending)) => return outbox.close(ending.close, &ending.reason, ending.error).await,
-    };
-    session.run().await;
+    match greeted.and_then(|hello| welcome(&server, &mut outbox, hello).map_err(Some)) {
+        Ok((author, client, standing)) => Some(Session::new(server, outbox, watch, author, client, standing)),
+        Err(ending) => {
+            if let Some(ending) = ending {
+                outbox.close(ending.close, &ending.reason, ending.error).await;
+            }
+            None
+        }
+    }
 }
 
 async fn first_message(outbox: &mut Outbox) -> Result<Hello, Option<Ending>> {

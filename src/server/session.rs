@@ -136,7 +136,8 @@ impl Session {
         let Session { outbox, documents, .. } = self;
         drop(documents);
         if let Some(ending) = ended {
-            outbox.close(ending.close, &ending.reason, ending.error).await;
+            // Boxed: the farewell's room is not kept by every session that is not at its end.
+            Box::pin(outbox.close(ending.close, &ending.reason, ending.error)).await;
         }
     }
 

@@ -18,8 +18,8 @@ use crate::limits::Limits;
 use crate::protocol::{Code, SUBPROTOCOL};
 use crate::shutdown::{Phase, Watch};
 
-/// Bytes read from a socket at once. It is allocated for each connection, idle ones included.
-const READ_BUFFER: usize = 4 << 10;
+/// Bytes read from a socket at once: room for several edits. It is allocated for each connection, idle ones included.
+const READ_BUFFER: usize = 2 << 10;
 
 /// Answers a request for a WebSocket, and serves it once hyper has handed the connection over.
 pub(super) fn upgrade(
@@ -57,8 +57,10 @@ pub(super) fn upgrade(
                 let config = config(&server.limits);
                 let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
                 let outbox = Outbox::new(socket, written.unwrap_or_default(), &server.limits);
-                // Boxed: a session that waits for its hello should not take the room of one that serves.
-                Box::pin(hello::greet(server, outbox, watch)).await;
+                // Each boxed for itself: a connection then takes the room of the stage it is in, not of all of them.
+                if let Some(session) = Box::pin(hello::greet(server, outbox, watch)).await {
+                    Box::pin(session.run()).await;
+                }
             }
             Err(error) => debug!(%error, "an upgrade was not completed"),
         }
