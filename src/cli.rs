@@ -9,6 +9,7 @@ use tracing::info;
 use crate::config::{Config, Flags, Keep};
 use crate::hub::System;
 use crate::limits::Limits;
+use crate::replay;
 use crate::server::{self, Parts};
 use crate::shutdown;
 use crate::store::{MemoryStore, SqliteOptions, SqliteStore, Store};
@@ -25,6 +26,8 @@ pub struct Cli {
 enum Command {
     /// Serve documents over WebSocket and HTTP
     Serve(Flags),
+    /// Play a recorded editing session against a running server, and compare what comes out
+    Replay(replay::Flags),
 }
 
 /// Runs a command. A failure is one sentence on standard error.
@@ -39,6 +42,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Serve(flags) => serve(flags).await,
+            Command::Replay(flags) => replay::run(flags).await,
         }
     });
     // A read that hangs on a dead disk must not hold the process back.

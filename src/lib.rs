@@ -8,6 +8,7 @@ pub mod hub;
 pub mod limits;
 pub mod ot;
 pub mod protocol;
+pub mod replay;
 pub mod server;
 pub mod shutdown;
 pub mod store;
