@@ -1,6 +1,7 @@
 //! Variorum: a document server for people who write together. `docs/architecture.md` is the way in.
 
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod document;
 pub mod hub;

@@ -76,6 +76,13 @@ pub struct Create {
     pub content: Option<String>,
 }
 
+impl Create {
+    /// A text document that begins with this.
+    pub fn text(content: impl Into<String>) -> Self {
+        Create { kind: crate::document::Kind::Text.as_str().to_owned(), content: Some(content.into()) }
+    }
+}
+
 /// A place in a document's history, as a client names it. Epoch and chain are compared, never understood.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Place {
