@@ -145,13 +145,14 @@ impl Authority {
             let presence_due = self.presence_due;
             tokio::select! {
                 biased;
+                // Before the inbox, which on a busy document is never empty.
+                () = async { self.keeping.as_mut().expect("guarded by the condition").await }, if self.keeping.is_some() => {
+                    self.keeping = None;
+                }
                 received = self.input.recv_many(&mut inputs, BATCH_MAX) => {
                     debug_assert!(received > 0, "the authority's own Live keeps the inbox open");
                 }
                 () = async { sleep_until(presence_due.unwrap_or(idle_due)).await }, if presence_due.is_some() => {}
-                () = async { self.keeping.as_mut().expect("guarded by the condition").await }, if self.keeping.is_some() => {
-                    self.keeping = None;
-                }
                 () = sleep_until(idle_due) => if self.retire() { break Ended::Retired },
             }
             let mut submissions = Vec::with_capacity(inputs.len());
