@@ -34,23 +34,25 @@ export interface Unsent {
   readonly text: string;
 }
 
-/** What a machine asks to be done, in order. */
-export type Effect =
-  | { readonly type: "send"; readonly message: EditMessage | OpenMessage }
-  | {
-      readonly type: "change";
-      readonly op: Op;
-      readonly applied: Applied;
-      readonly source: Source;
-      readonly version: number;
-      readonly session: string | null;
-      readonly user: User | null;
-    }
+/** A change of the screen. */
+export interface Changed extends Applied {
+  readonly op: Op;
+  readonly source: Source;
+  readonly version: number;
+  readonly session: string | null;
+  readonly user: User | null;
+}
+
+/** Where a machine says what is to be done. What is called must not call back into the machine. */
+export interface Outputs {
+  send(message: EditMessage | OpenMessage): void;
+  changed(change: Changed): void;
   /** The server's content was taken anew; `unsent` is what could not be carried over. */
-  | { readonly type: "reset"; readonly reason: string; readonly unsent: Unsent | null }
-  | { readonly type: "error"; readonly error: VariorumError }
-  /** To be opened again, or the edit in flight sent again, after a while. */
-  | { readonly type: "retry"; readonly ms: number | undefined };
+  reset(reason: string, unsent: Unsent | null): void;
+  failed(error: VariorumError): void;
+  /** To be opened again, or the edit in flight sent again: after `ms`, or a while if that is undefined. */
+  later(ms: number | undefined): void;
+}
 
 /** What must be kept to continue after a reload. */
 export interface Kept {
@@ -67,277 +69,276 @@ const RECENT = 256;
 /** Errors after which the same request may succeed. */
 export const PASSING = ["storage_unavailable", "shutting_down", "internal", "too_many_documents", "rate_limited", "document_damaged", "replaced"];
 
-export class Machine {
+/** What is known about one document, and what to do at each input. */
+export interface Machine {
   /** What is on the screen: the server's text, `inflight` and `buffer`. Undefined until it is known. */
-  text: Content | undefined;
+  readonly text: Content | undefined;
   /** The last revision or ack taken. Defined together with `text`. */
-  place: Place | undefined;
+  readonly place: Place | undefined;
   /** The last seq used. */
-  seq = 0;
+  readonly seq: number;
   /** The edit whose fate is not known, as moved so far; its seq is `seq`. */
-  inflight: Op | undefined;
+  readonly inflight: Op | undefined;
   /** What was typed since, over the text that `inflight` leaves. */
-  buffer: Op | undefined;
+  readonly buffer: Op | undefined;
   /** `closed`: to be opened; `opening`: asked for; `refused`: it cannot be had, and is not asked for again by itself. */
-  phase: "closed" | "opening" | "open" | "refused" = "closed";
+  readonly phase: "closed" | "opening" | "open" | "refused";
   /** What the server lets this client do. */
-  access: Access = "write";
+  readonly access: Access;
   /** Why the server's content must be taken anew, if it must: then nothing is sent, and `from` is not named. */
-  lost: string | undefined;
+  readonly lost: string | undefined;
   /** The newest revisions with their places in history, oldest first. */
-  readonly recent: { readonly version: number; readonly op: Op }[] = [];
-  /** Whether the document was opened anew for a hole that nothing has filled yet: at another, the place itself is bad. */
-  #shaky = false;
-  /** What the input under way asks for. */
-  #effects: Effect[] = [];
-
-  constructor(
-    readonly doc: string,
-    readonly create?: Create,
-  ) {}
-
-  /** Continues from what was kept. `text` is what was on the screen. */
-  restore(kept: Kept, text: string): Effect[] {
-    this.place = kept.place;
-    this.seq = kept.seq;
-    this.inflight = kept.inflight;
-    this.buffer = kept.buffer;
-    this.#replace(text, "load");
-    return this.#done();
-  }
-
-  /** What to keep; undefined where nothing is unsent. */
-  keep(): Kept | undefined {
-    const { place, seq, inflight, buffer } = this;
-    return place && (inflight || buffer) && { place, seq, inflight, buffer };
-  }
-
+  readonly recent: readonly { readonly version: number; readonly op: Op }[];
   /** Whether every edit is known to be durable. */
-  get saved(): boolean {
-    return !this.inflight && !this.buffer;
-  }
-
+  readonly saved: boolean;
   /** What the server is not known to have. */
-  get unsent(): Unsent | null {
-    const { inflight, buffer } = this;
-    const op = inflight && buffer ? compose(inflight, buffer) : (inflight ?? buffer);
-    return op && !isIdentity(op) ? { op, inserted: op.filter((part) => typeof part === "string"), text: String(this.text) } : null;
-  }
-
+  readonly unsent: Unsent | null;
+  /** What to keep; undefined where nothing is unsent. */
+  readonly kept: Kept | undefined;
+  /** Continues from what was kept. `screen` is what was on the screen. */
+  restore(kept: Kept, screen: string): void;
   /** Asks for the document, on a connection that is there. */
-  open(): Effect[] {
-    this.#open();
-    return this.#done();
-  }
-
-  /** The connection is gone. */
-  disconnected(): void {
-    if (this.phase !== "refused") this.phase = "closed";
-  }
-
+  open(): void;
+  /** The connection is gone; or, with `wanted`, someone asks again for what was refused. */
+  disconnected(wanted?: boolean): void;
   /** An edit of this client's, over the text on the screen: a well-formed op. */
-  edit(op: Op, source: "local" | "undo" = "local"): Effect[] {
-    if (!this.text) throw new VariorumError("not_ready", "the document is still loading: await ready() before editing it", this.doc);
-    if (this.access === "read") throw new VariorumError("read_only", "this document may only be read here", this.doc);
-    this.#change(op, source);
-    if (!isIdentity(op)) {
-      this.buffer = this.buffer ? composeTyping(this.buffer, op) : op;
-      this.#flush();
-    }
-    return this.#done();
-  }
-
+  edit(op: Op, source?: "local" | "undo"): void;
   /** A message from the server about this document. */
-  receive(message: DocMessage): Effect[] {
-    try {
-      this.#receive(message);
-    } catch (error) {
-      if (!(error instanceof VariorumError)) throw error;
-      // A hole is asked for once more; an op that does not fit, or a second hole, means another text than the server's.
-      if (error.code === "reset" && !this.#shaky) {
-        this.#shaky = true;
-        this.#effects.push({ type: "error", error });
-        this.#open();
-      } else this.#lose(error.code === "reset" ? "reset" : "diverged", error.message);
-    }
-    return this.#done();
-  }
-
+  receive(message: DocMessage): void;
   /** Does again what a passing error stopped. */
-  retry(): Effect[] {
-    if (this.phase === "open") this.#resend();
-    else if (this.phase === "closed") this.#open();
-    return this.#done();
-  }
-
-  #receive(message: DocMessage): void {
-    // What still arrives for an earlier opening is covered by the answer to the next one.
-    const open = this.phase === "open";
-    const mine = open && this.inflight && (message as { seq?: number }).seq === this.seq;
-    switch (message.type) {
-      case "opened":
-        if (this.phase === "opening") this.#opened(message);
-        break;
-      case "revision":
-        if (open) this.#revision(message);
-        break;
-      case "ack":
-        if (mine) this.#ack(message);
-        break;
-      case "refused":
-        if (mine) this.#lose(message.code, message.message);
-        break;
-      case "diverged":
-        if (open) this.#lose("diverged", `the server has another text at version ${message.version}`);
-        break;
-      case "closed":
-        // Code `closed` answers the `close` of an earlier opening.
-        if (message.code !== "closed") this.#fail(message.code, message.message, message.code === "replaced" ? 0 : undefined);
-        break;
-      case "error":
-        if (message.reply_to === "open" && this.phase === "opening") this.#fail(message.code, message.message, message.retry_ms);
-        else {
-          this.#error(message.code, message.message);
-          if (open && message.code === "not_open") this.#open();
-          else if (mine) this.#effects.push({ type: "retry", ms: message.retry_ms });
-        }
-    }
-  }
-
-  #opened({ kind, access, epoch, version, chain, content, revisions, reset, taken }: OpenedMessage): void {
-    const last = taken?.seq ?? 0;
-    this.access = access;
-    if (kind !== "text") return this.#fail("unsupported_kind", `this client edits text, and the document is a ${kind}`);
-    if (content != null) {
-      // An edit at or below what was taken is in the content: only what came after it is unsent.
-      if (last >= this.seq) this.inflight = undefined;
-      const reason = this.lost ?? reset ?? (this.text && "reset");
-      const { unsent } = this;
-      this.lost = this.inflight = this.buffer = undefined;
-      this.recent.length = 0;
-      this.place = { epoch, version, chain };
-      this.#replace(content, reason ? "reset" : "load");
-      if (reason) this.#effects.push({ type: "reset", reason, unsent });
-    } else {
-      if (this.place) {
-        for (const item of revisions ?? []) {
-          if (this.inflight && item.seq === this.seq) this.#ack(item);
-          else this.#revision(item);
-        }
-      }
-      if (this.place?.version !== version || (this.inflight && last >= this.seq)) hole(`the revisions given do not lead to version ${version}`);
-    }
-    this.phase = "open";
-    this.seq = Math.max(this.seq, last);
-    this.#resend();
-  }
-
-  #revision({ version, from = version - 1, op, chain, session, user }: RevisionItem): void {
-    const at = this.place!.version;
-    if (version <= at) return;
-    if (from !== at) hole(`a revision from version ${from} does not follow version ${at}`);
-    let { inflight, buffer } = this;
-    let moved = op;
-    if (inflight) [inflight, moved] = transform(inflight, moved);
-    if (buffer) [buffer, moved] = transform(buffer, moved);
-    // Nothing is changed until all of it has proven to fit.
-    this.#change(moved, "remote", version, session, user);
-    this.inflight = inflight;
-    this.buffer = buffer;
-    this.#advance(version, chain, op);
-  }
-
-  #ack({ version, chain }: { readonly version: number; readonly chain: string }): void {
-    const at = this.place!.version;
-    if (version <= at) return;
-    if (version !== at + 1) hole(`an edit was taken as version ${version}, and version ${at} is the last one known`);
-    this.#advance(version, chain, this.inflight!);
-    this.inflight = undefined;
-    this.#flush();
-  }
-
-  #advance(version: number, chain: string, op: Op): void {
-    this.place = { epoch: this.place!.epoch, version, chain };
-    this.#shaky = false;
-    if (this.recent.push({ version, op }) > RECENT) this.recent.shift();
-  }
-
-  /** The document cannot be had: for a while, or until someone asks for it again. */
-  #fail(code: string, message: string, ms?: number): void {
-    this.#error(code, message);
-    if (PASSING.includes(code)) {
-      this.phase = "closed";
-      this.#effects.push({ type: "retry", ms });
-      return;
-    }
-    this.phase = "refused";
-    if (this.text && (code === "deleted" || code === "unknown_document")) {
-      // There is nothing to continue, ever: what is unsent would wait for nobody.
-      const { unsent } = this;
-      this.inflight = this.buffer = undefined;
-      this.lost = code;
-      if (unsent) this.#effects.push({ type: "reset", reason: code, unsent });
-    }
-  }
-
-  /** Opens anew without `from`; what is unsent is handed over when the server's text is here. */
-  #lose(code: string, message: string): void {
-    const again = this.lost;
-    this.lost = code;
-    if (again) this.#fail("internal", message);
-    else {
-      this.#error(code, message);
-      this.#open();
-    }
-  }
-
-  #open(): void {
-    this.phase = "opening";
-    const from = this.lost ? undefined : this.place;
-    const pending = this.inflight && this.seq;
-    this.#effects.push({ type: "send", message: { type: "open", doc: this.doc, create: this.create, from, pending } });
-  }
-
-  /** Sends the buffer, if nothing is in flight. */
-  #flush(): void {
-    if (this.phase !== "open" || this.inflight || !this.buffer) return;
-    const { buffer } = this;
-    this.buffer = undefined;
-    // Typed and taken back, or deleted by someone else meanwhile: there is nothing to ask for.
-    if (isIdentity(buffer)) return;
-    this.inflight = buffer;
-    this.seq++;
-    this.#resend();
-  }
-
-  #resend(): void {
-    const { doc, seq, inflight: op } = this;
-    if (op) this.#effects.push({ type: "send", message: { type: "edit", doc, version: this.place!.version, seq, op } });
-    else this.#flush();
-  }
-
-  #error(code: string, message: string): void {
-    this.#effects.push({ type: "error", error: new VariorumError(code as ErrorCode, message, this.doc) });
-  }
-
-  #change(op: Op, source: Source, version = this.place!.version, session: string | null = null, user: User | null = null): void {
-    const applied = this.text!.apply(op);
-    if (!isIdentity(op)) this.#effects.push({ type: "change", op, applied, source, version, session, user });
-  }
-
-  /** Puts `text` on the screen, as one change of what differs. */
-  #replace(text: string, source: Source): void {
-    const content = (this.text ??= new Content(""));
-    this.#change(content.op([difference(String(content), text)]), source);
-  }
-
-  #done(): Effect[] {
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
-  }
+  retry(): void;
 }
 
-const hole = (why: string): never => {
-  throw new VariorumError("reset", why);
+/** The machine of the document with the id `doc`, which is made if it is not there and `create` says how. */
+export const createMachine = (doc: string, create: Create | undefined, out: Outputs): Machine => {
+  let text: Content | undefined;
+  let place: Place | undefined;
+  let seq = 0;
+  let inflight: Op | undefined;
+  let buffer: Op | undefined;
+  let phase: Machine["phase"] = "closed";
+  let access: Access = "write";
+  let lost: string | undefined;
+  const recent: { readonly version: number; readonly op: Op }[] = [];
+  /** Whether the document was opened anew for a hole that nothing has filled yet: at another, the place itself is bad. */
+  let shaky = false;
+
+  const saved = () => !inflight && !buffer;
+
+  const unsent = (): Unsent | null => {
+    const op = inflight && buffer ? compose(inflight, buffer) : (inflight ?? buffer);
+    return op && !isIdentity(op) ? { op, inserted: op.filter((part) => typeof part === "string"), text: String(text) } : null;
+  };
+
+  const fault = (code: string, message: string): void => out.failed(new VariorumError(code as ErrorCode, message, doc));
+
+  const open = (): void => {
+    phase = "opening";
+    out.send({ type: "open", doc, create, from: lost ? undefined : place, pending: inflight && seq });
+  };
+
+  /** Sends the edit in flight (again); if there is none, the buffer. */
+  const send = (): void => {
+    if (phase !== "open") return;
+    if (!inflight && buffer) {
+      // Typed and taken back, or deleted by someone else meanwhile: there is nothing to ask for.
+      if (!isIdentity(buffer)) {
+        inflight = buffer;
+        seq++;
+      }
+      buffer = undefined;
+    }
+    if (inflight) out.send({ type: "edit", doc, version: place!.version, seq, op: inflight });
+  };
+
+  /** The document cannot be had: for a while, or until someone asks for it again. */
+  const fail = (code: string, message: string, ms?: number): void => {
+    const passing = PASSING.includes(code);
+    phase = passing ? "closed" : "refused";
+    fault(code, message);
+    if (passing) out.later(ms);
+    else if (text && (code === "deleted" || code === "unknown_document")) {
+      // There is nothing to continue, ever: what is unsent would wait for nobody.
+      const left = unsent();
+      inflight = buffer = undefined;
+      lost = code;
+      if (left) out.reset(code, left);
+    }
+  };
+
+  /** Opens anew without `from`; what is unsent is handed over when the server's text is here. */
+  const lose = (code: string, message: string): void => {
+    if (lost) return fail("internal", message);
+    lost = code;
+    fault(code, message);
+    open();
+  };
+
+  const change = (op: Op, source: Source, version = place!.version, session: string | null = null, user: User | null = null): void => {
+    const applied = text!.apply(op);
+    if (!isIdentity(op)) out.changed({ ...applied, op, source, version, session, user });
+  };
+
+  /** Puts `screen` on the screen, as one change of what differs. */
+  const replace = (screen: string, source: Source): void => {
+    text ??= new Content("");
+    change(text.op([difference(String(text), screen)]), source);
+  };
+
+  /** Takes a revision that leads on from `from`, with the text's part of it done by `act`. */
+  const advance = ({ version, from = version - 1, chain }: Granted, op: Op, act: () => void): void => {
+    const { version: at, epoch } = place!;
+    // A repeated answer.
+    if (version <= at) return;
+    if (from !== at) throw new VariorumError("reset", `version ${version} follows ${from}, and ${at} is the last one known`);
+    act();
+    place = { epoch, version, chain };
+    shaky = false;
+    if (recent.push({ version, op }) > RECENT) recent.shift();
+  };
+
+  const revision = (item: RevisionItem): void =>
+    advance(item, item.op, () => {
+      let moved = item.op;
+      let first = inflight;
+      let next = buffer;
+      if (first) [first, moved] = transform(first, moved);
+      if (next) [next, moved] = transform(next, moved);
+      // Nothing is changed until all of it has proven to fit.
+      change(moved, "remote", item.version, item.session, item.user);
+      inflight = first;
+      buffer = next;
+    });
+
+  const ack = (granted: Granted): void =>
+    advance(granted, inflight!, () => {
+      inflight = undefined;
+    });
+
+  const opened = (message: OpenedMessage): void => {
+    const { kind, epoch, version, chain, content, revisions = [] } = message;
+    const taken = message.taken?.seq ?? 0;
+    access = message.access;
+    if (kind !== "text") return fail("unsupported_kind", `this client edits text, and the document is a ${kind}`);
+    if (content != null) {
+      // An edit at or below what was taken is in the content: only what came after it is unsent.
+      if (taken >= seq) inflight = undefined;
+      const reason = lost ?? message.reset ?? (text && "reset");
+      const left = unsent();
+      lost = inflight = buffer = undefined;
+      recent.length = 0;
+      place = { epoch, version, chain };
+      replace(content, reason ? "reset" : "load");
+      if (reason) out.reset(reason, left);
+    } else {
+      if (place) for (const item of revisions) inflight && item.seq === seq ? ack(item) : revision(item);
+      if (place?.version !== version || (inflight && taken >= seq)) {
+        throw new VariorumError("reset", `the revisions do not lead to version ${version}`);
+      }
+    }
+    phase = "open";
+    seq = Math.max(seq, taken);
+    send();
+  };
+
+  const receive = (message: DocMessage): void => {
+    const { type } = message;
+    const opening = phase === "opening";
+    if (type === "opened") return opening ? opened(message) : undefined;
+    // Code `closed` answers the `close` of an earlier opening.
+    if (type === "closed") return message.code === "closed" ? undefined : fail(message.code, message.message, message.code === "replaced" ? 0 : undefined);
+    if (type === "error" && opening && message.reply_to === "open") return fail(message.code, message.message, message.retry_ms);
+    // What still arrives for an earlier opening is covered by the answer to the next one.
+    if (phase !== "open") return;
+    const mine = inflight && (message as { seq?: number }).seq === seq;
+    if (type === "revision") revision(message);
+    else if (type === "diverged") lose(type, `the server has another text at version ${message.version}`);
+    else if (type === "error") {
+      fault(message.code, message.message);
+      if (message.code === "not_open") open();
+      else if (mine) out.later(message.retry_ms);
+    } else if (mine && type === "refused") lose(message.code, message.message);
+    else if (mine && type === "ack") {
+      ack(message);
+      send();
+    }
+  };
+
+  return {
+    get text() {
+      return text;
+    },
+    get place() {
+      return place;
+    },
+    get seq() {
+      return seq;
+    },
+    get inflight() {
+      return inflight;
+    },
+    get buffer() {
+      return buffer;
+    },
+    get phase() {
+      return phase;
+    },
+    get access() {
+      return access;
+    },
+    get lost() {
+      return lost;
+    },
+    recent,
+    get saved() {
+      return saved();
+    },
+    get unsent() {
+      return unsent();
+    },
+    get kept() {
+      return place && !saved() ? { place, seq, inflight, buffer } : undefined;
+    },
+    restore(kept, screen) {
+      ({ place, seq, inflight, buffer } = kept);
+      replace(screen, "load");
+    },
+    open,
+    disconnected(wanted) {
+      // What was refused may be had on the next one, with another token; what is gone may not.
+      if (wanted || phase !== "refused" || !lost) phase = "closed";
+    },
+    edit(op, source = "local") {
+      if (!text) throw new VariorumError("not_ready", "still loading: await ready() before editing", doc);
+      if (access === "read") throw new VariorumError("read_only", "this document may only be read here", doc);
+      change(op, source);
+      if (isIdentity(op)) return;
+      buffer = buffer ? composeTyping(buffer, op) : op;
+      if (!inflight) send();
+    },
+    receive(message) {
+      try {
+        receive(message);
+      } catch (error) {
+        if (!(error instanceof VariorumError)) throw error;
+        // A hole is asked for once more; an op that does not fit, or a second hole, means another text than the server's.
+        const { code } = error;
+        if (code !== "reset" || shaky) return lose(code === "reset" ? code : "diverged", error.message);
+        shaky = true;
+        out.failed(error);
+        open();
+      }
+    },
+    retry() {
+      if (phase === "closed") open();
+      else send();
+    },
+  };
 };
+
+/** What an ack and a revision have in common. */
+interface Granted {
+  readonly version: number;
+  readonly from?: number;
+  readonly chain: string;
+}

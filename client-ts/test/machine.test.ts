@@ -3,16 +3,84 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Machine, type Effect, type Kept, type Unsent } from "../src/machine.js";
+import { createMachine, type Changed, type Kept, type Machine, type Unsent } from "../src/machine.js";
 import { apply, type Op } from "../src/ot/text.js";
+import type { VariorumError } from "../src/errors.js";
 import type { DocMessage, EditMessage, OpenedMessage, OpenMessage } from "../src/protocol.js";
 import { ReferenceServer, type Reader } from "./reference.js";
 
 const DOC = "__proto__";
 
+/** What a machine asked for at one input. */
+type Effect =
+  | { type: "send"; message: EditMessage | OpenMessage }
+  | { type: "change"; change: Changed }
+  | { type: "reset"; reason: string; unsent: Unsent | null }
+  | { type: "error"; error: VariorumError }
+  | { type: "retry"; ms: number | undefined };
+
+/** A machine whose inputs answer with what it asked for. */
+class Driven {
+  readonly machine: Machine;
+  #effects: Effect[] = [];
+
+  constructor() {
+    const effects = (effect: Effect) => void this.#effects.push(effect);
+    this.machine = createMachine(DOC, undefined, {
+      send: (message) => effects({ type: "send", message }),
+      changed: (change) => effects({ type: "change", change }),
+      reset: (reason, unsent) => effects({ type: "reset", reason, unsent }),
+      failed: (error) => effects({ type: "error", error }),
+      later: (ms) => effects({ type: "retry", ms }),
+    });
+  }
+
+  #done(): Effect[] {
+    return this.#effects.splice(0);
+  }
+  restore(kept: Kept, text: string) {
+    this.machine.restore(kept, text);
+    return this.#done();
+  }
+  open() {
+    this.machine.open();
+    return this.#done();
+  }
+  edit(op: Op) {
+    this.machine.edit(op);
+    return this.#done();
+  }
+  receive(message: DocMessage) {
+    this.machine.receive(message);
+    return this.#done();
+  }
+  retry() {
+    this.machine.retry();
+    return this.#done();
+  }
+  disconnected() {
+    this.machine.disconnected();
+  }
+  get text() {
+    return this.machine.text;
+  }
+  get place() {
+    return this.machine.place;
+  }
+  get saved() {
+    return this.machine.saved;
+  }
+  get phase() {
+    return this.machine.phase;
+  }
+  get lost() {
+    return this.machine.lost;
+  }
+}
+
 /** A client: its machine, its screen as a listener would keep it, and its connection. */
 class Client {
-  machine = new Machine(DOC);
+  machine = new Driven();
   screen = "";
   reader: Reader | undefined;
   up: (EditMessage | OpenMessage)[] = [];
@@ -29,14 +97,14 @@ class Client {
 
   take(effects: Effect[]): void {
     // Kept before anything is on the wire, as the outbox does it.
-    const kept = this.machine.keep();
+    const kept = this.machine.machine.kept;
     if (effects.some(({ type }) => type === "send") || !kept) this.keep();
     for (const effect of effects) {
       if (effect.type === "send") {
         assert.ok(this.reader, "nothing is sent without a connection");
         this.up.push(effect.message);
       } else if (effect.type === "change") {
-        for (const { from, to, insert } of [...effect.applied.changes].reverse()) {
+        for (const { from, to, insert } of [...effect.change.changes].reverse()) {
           this.screen = this.screen.slice(0, from) + insert + this.screen.slice(to);
         }
       } else if (effect.type === "reset") this.handedOver.push(effect);
@@ -47,13 +115,13 @@ class Client {
   }
 
   keep(): void {
-    const kept = this.machine.keep();
+    const kept = this.machine.machine.kept;
     this.kept = kept && { kept, text: String(this.machine.text) };
   }
 
   /** The screen is the server's text at this version, what is in flight, and the buffer. */
   check(): void {
-    const { text, place, inflight, buffer, lost } = this.machine;
+    const { text, place, inflight, buffer, lost } = this.machine.machine;
     assert.equal(this.screen, String(text ?? ""));
     if (!place || lost || place.epoch !== `${this.server.epoch}` || place.chain !== this.server.chain(Math.min(place.version, this.server.head))) return;
     let expected = this.server.texts[place.version]!;
@@ -77,7 +145,7 @@ class Client {
   /** The tab is gone, and another takes over what was kept. */
   reload(): void {
     this.cut();
-    this.machine = new Machine(DOC);
+    this.machine = new Driven();
     this.screen = "";
     if (this.kept) this.take(this.machine.restore(this.kept.kept, this.kept.text));
   }
@@ -147,7 +215,7 @@ const run = (steps: What[], allowed: (what: What["what"]) => boolean) => {
       if (message?.type === "edit") {
         client.reader?.down.push({ type: "error", code: "storage_unavailable", message: "", doc: DOC, seq: message.seq, reply_to: "edit" });
       } else if (message) client.reader?.down.push({ type: "error", code: "storage_unavailable", message: "", doc: DOC, reply_to: "open" });
-    } else if (what === "refuse") server.refusing.add(`${client.name}/${client.machine.seq + (seed % 2)}`);
+    } else if (what === "refuse") server.refusing.add(`${client.name}/${client.machine.machine.seq + (seed % 2)}`);
     else if (what === "remake" || what === "rewind") {
       // The server was down meanwhile: nobody is connected across it.
       for (const each of clients) each.cut();
@@ -253,7 +321,7 @@ const ack = (seq: number, version: number) => ({ type: "ack" as const, doc: DOC,
 const sent = (effects: Effect[]) => effects.flatMap((effect) => (effect.type === "send" ? [effect.message] : []));
 const types = (effects: Effect[]) => effects.map(({ type }) => type);
 const ready = () => {
-  const machine = new Machine(DOC);
+  const machine = new Driven();
   machine.open();
   machine.receive(opened());
   return machine;
@@ -281,7 +349,7 @@ test("a change that leaves nothing to change is not sent", () => {
 });
 
 test("edits before the content is known are not taken, and none where one may only read", () => {
-  const machine = new Machine(DOC);
+  const machine = new Driven();
   assert.throws(() => machine.edit(["a"]), { code: "not_ready" });
   machine.open();
   machine.receive(opened({ access: "read" }));
@@ -333,7 +401,7 @@ test("an edit that was taken before the connection was lost is not unsent", () =
 });
 
 test("a higher seq than was taken is used, by whoever takes over the client id", () => {
-  const machine = new Machine(DOC);
+  const machine = new Driven();
   machine.open();
   machine.receive(opened({ taken: { seq: 41, version: 1 } }));
   assert.equal((sent(machine.edit([2, "c"]))[0] as EditMessage).seq, 42);
@@ -362,7 +430,7 @@ test("a document closed for a while is asked for again, a deleted one hands over
 });
 
 test("an answer with neither content nor revisions is never an empty document", () => {
-  const machine = new Machine(DOC);
+  const machine = new Driven();
   machine.open();
   const { content: _, ...bare } = opened();
   assert.deepEqual(types(machine.receive(bare)), ["error", "send"]);
@@ -373,7 +441,7 @@ test("an answer with neither content nor revisions is never an empty document", 
 });
 
 test("a kind that is not text is not opened", () => {
-  const machine = new Machine(DOC);
+  const machine = new Driven();
   machine.open();
   assert.deepEqual(types(machine.receive(opened({ kind: "board" }))), ["error"]);
   assert.equal(machine.phase, "refused");

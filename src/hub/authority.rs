@@ -20,6 +20,8 @@ use crate::store::{AppendError, Incarnation, Pending, SNAPSHOT_EVERY, StoreError
 const INBOX: usize = 1024;
 /// Edits decided in one batch: bounds the time between two announcements.
 const BATCH_MAX: usize = 256;
+/// Turns of the scheduler that the authority gives to writers who were just answered.
+const TURNS_MAX: usize = 4;
 /// Presence is announced at most once in this time.
 const PRESENCE_EVERY: Duration = Duration::from_millis(50);
 /// Presence states are brought forward whenever the head passes a multiple of this, well within the history in memory.
@@ -83,6 +85,8 @@ struct Authority {
     presence_due: Option<Instant>,
     presence_last: Instant,
     idle_since: Instant,
+    /// Edits in the batch before.
+    last_batch: usize,
     /// Snapshots to keep, and the one being kept. Derived data: nothing waits for it.
     unkept: Vec<Snapshot>,
     keeping: Option<Pending<'static, ()>>,
@@ -100,6 +104,7 @@ pub(super) fn start(hub: Arc<Hub>, incarnation: Incarnation, document: Document,
         presence_due: None,
         presence_last: now,
         idle_since: now,
+        last_batch: 0,
         unkept,
         keeping: None,
     };
@@ -140,13 +145,14 @@ impl Authority {
             let presence_due = self.presence_due;
             tokio::select! {
                 biased;
+                // Before the inbox, which on a busy document is never empty.
+                () = async { self.keeping.as_mut().expect("guarded by the condition").await }, if self.keeping.is_some() => {
+                    self.keeping = None;
+                }
                 received = self.input.recv_many(&mut inputs, BATCH_MAX) => {
                     debug_assert!(received > 0, "the authority's own Live keeps the inbox open");
                 }
                 () = async { sleep_until(presence_due.unwrap_or(idle_due)).await }, if presence_due.is_some() => {}
-                () = async { self.keeping.as_mut().expect("guarded by the condition").await }, if self.keeping.is_some() => {
-                    self.keeping = None;
-                }
                 () = sleep_until(idle_due) => if self.retire() { break Ended::Retired },
             }
             let mut submissions = Vec::with_capacity(inputs.len());
@@ -160,10 +166,9 @@ impl Authority {
             }
             if !submissions.is_empty() {
                 self.idle_since = Instant::now();
+                let submitted = submissions.len();
                 self.take_batch(submissions).await;
-                // Those who were just answered are about to ask for more. Letting them come first makes one larger batch of
-                // what would alternate as two smaller ones, each with a sync of its own.
-                tokio::task::yield_now().await;
+                self.let_writers_come(submitted).await;
             }
             self.announce_presence();
             if stop {
@@ -172,6 +177,19 @@ impl Authority {
         };
         self.live.state.lock().ended.get_or_insert(ended);
         drop(guard);
+    }
+
+    /// Lets those who were just answered ask for more before the next batch is decided: else the writers of a busy document
+    /// fall into two halves that take turns, each with a sync of its own. Gives up after a few turns of the scheduler, which
+    /// is far less than a sync takes.
+    async fn let_writers_come(&mut self, submitted: usize) {
+        let writers = submitted + std::mem::replace(&mut self.last_batch, submitted);
+        for _ in 0..TURNS_MAX {
+            if self.input.len() >= writers {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Whether the document may leave memory: nobody has it open and nobody waits. Decided under the lock that followers

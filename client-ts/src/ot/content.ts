@@ -21,21 +21,10 @@ export interface Applied {
   readonly inverse: Op;
 }
 
-/** A chunk is cut into several of half this size, in UTF-16 code units, once it is longer. */
+/** Chunks are at most this long, in UTF-16 code units. */
 const CHUNK = 8192;
-
-/** Cuts `text` where no pair is split. An empty text is one empty chunk. */
-const cut = (text: string): string[] => {
-  const chunks = [];
-  let at = 0;
-  do {
-    let end = at + CHUNK / 2;
-    if (splitsPair(text, end)) end++;
-    chunks.push(text.slice(at, end));
-    at = end;
-  } while (at < text.length);
-  return chunks;
-};
+/** Chunks shorter than this are joined with a neighbour. */
+const SHORT = 1024;
 
 /**
  * What differs between two texts, as one change. Of several ways to put it, the one that ends at the UTF-16 index `end`
@@ -57,22 +46,18 @@ export const difference = (before: string, after: string, end = after.length): C
 /** Text that changes by ops. It is well-formed, and no chunk begins or ends inside a pair. */
 export class Content {
   /** Length in UTF-16 code units. */
-  units: number;
+  units = 0;
   /** Length in scalar values: what ops must cover. */
   scalars = 0;
   /** Never empty, and none of it is empty unless it is the only one. */
-  readonly #chunks: string[];
+  #chunks = [""];
   /** The scalar values of each chunk. */
-  readonly #counts: number[];
+  #counts = [0];
   /** The whole text, while nothing has changed since it was put together. */
   #whole: string | undefined;
 
   constructor(text: string) {
-    this.units = text.length;
-    this.#whole = text;
-    this.#chunks = cut(text);
-    this.#counts = this.#chunks.map(count);
-    for (const scalars of this.#counts) this.scalars += scalars;
+    if (text) this.apply([text]);
   }
 
   toString(): string {
@@ -107,14 +92,15 @@ export class Content {
    */
   apply(op: Op): Applied {
     checkLength(baseLength(op), this.scalars);
-    const chunks = this.#chunks;
-    const counts = this.#counts;
+    const before = this.#chunks;
+    const counts: number[] = [];
+    const chunks: string[] = [];
     const changes: Change[] = [];
     const inverse: Part[] = [];
     // The chunk stood on, the code unit in it, and the scalar values left after that.
     let index = 0;
     let at = 0;
-    let left = counts[0] as number;
+    let left = this.#counts[0] as number;
     // Places in the text before: of the walk, and of the change under construction.
     let place = 0;
     let from = 0;
@@ -123,87 +109,60 @@ export class Content {
       if (insert || from < place) changes.push({ from, to: place, insert });
       insert = "";
     };
-    const enter = (next: number) => {
-      index = next;
-      at = 0;
-      left = counts[next] ?? 0;
+    const put = (text: string, scalars: number) => {
+      this.units += text.length;
+      this.scalars += scalars;
+      const end = chunks.length - 1;
+      const last = chunks[end] ?? "";
+      if (end >= 0 && (last.length < SHORT || text.length < SHORT) && last.length + text.length <= CHUNK) {
+        chunks[end] = last + text;
+        (counts[end] as number) += scalars;
+      } else {
+        chunks.push(text);
+        counts.push(scalars);
+      }
     };
-    /** The code unit `size` scalar values on, within the chunk. */
-    const reach = (size: number): number => {
-      const chunk = chunks[index] as string;
-      return chunk.length === counts[index] ? at + size : advance(chunk, size, at);
+    /** Takes up to `size` scalar values of the chunk stood on, and gives how many. */
+    const take = (size: number, kept: boolean): number => {
+      if (!left) {
+        left = this.#counts[++index] as number;
+        at = 0;
+      }
+      const scalars = Math.min(size, left);
+      const chunk = before[index] as string;
+      const end = scalars === left ? chunk.length : chunk.length === this.#counts[index] ? at + scalars : advance(chunk, scalars, at);
+      const text = chunk.slice(at, end);
+      if (kept) put(text, scalars);
+      else add(inverse, text);
+      place += end - at;
+      at = end;
+      left -= scalars;
+      return scalars;
     };
+    this.units = 0;
+    this.scalars = 0;
     for (const part of op) {
       if (typeof part === "string") {
-        const chunk = chunks[index] as string;
-        const scalars = count(part);
-        const grown = chunk.slice(0, at) + part + chunk.slice(at);
-        chunks[index] = grown;
-        (counts[index] as number) += scalars;
-        at += part.length;
-        if (grown.length > CHUNK) {
-          const pieces = cut(grown);
-          const tail = chunks.splice(index + 1);
-          const tailCounts = counts.splice(index + 1);
-          chunks.pop();
-          counts.pop();
-          for (const piece of pieces) {
-            chunks.push(piece);
-            counts.push(count(piece));
-          }
-          for (const rest of tail) chunks.push(rest);
-          for (const rest of tailCounts) counts.push(rest);
-          while (at > (chunks[index] as string).length) at -= (chunks[index++] as string).length;
-          left = count((chunks[index] as string).slice(at));
+        for (let start = 0, end; start < part.length; start = end) {
+          end = start + CHUNK / 2;
+          if (splitsPair(part, end)) end++;
+          const piece = part.slice(start, end);
+          put(piece, count(piece));
         }
-        this.units += part.length;
-        this.scalars += scalars;
         insert += part;
-        add(inverse, -scalars);
-        continue;
-      }
-      let size = Math.abs(part);
-      if (part > 0) {
-        finish();
-        add(inverse, size);
-        while (size > left) {
-          size -= left;
-          place += (chunks[index] as string).length - at;
-          enter(index + 1);
+        add(inverse, -count(part));
+      } else {
+        if (part > 0) {
+          finish();
+          add(inverse, part);
         }
-        const end = reach(size);
-        from = place += end - at;
-        at = end;
-        left -= size;
-        continue;
-      }
-      this.scalars -= size;
-      while (size) {
-        if (!left) {
-          enter(index + 1);
-          continue;
-        }
-        const taken = Math.min(size, left);
-        const chunk = chunks[index] as string;
-        const end = reach(taken);
-        add(inverse, chunk.slice(at, end));
-        place += end - at;
-        this.units -= end - at;
-        size -= taken;
-        left -= taken;
-        if (taken === counts[index] && chunks.length > 1) {
-          chunks.splice(index, 1);
-          counts.splice(index, 1);
-          enter(index);
-          // An insert may follow at the very end of the text.
-          if (index === chunks.length) at = (chunks[--index] as string).length;
-        } else {
-          chunks[index] = chunk.slice(0, at) + chunk.slice(end);
-          (counts[index] as number) -= taken;
-        }
+        for (let size = Math.abs(part); size; ) size -= take(size, part > 0);
+        if (part > 0) from = place;
       }
     }
     finish();
+    this.#chunks = chunks.length ? chunks : [""];
+    this.#counts = chunks.length ? counts : [0];
     this.#whole = undefined;
     return { changes, inverse };
   }

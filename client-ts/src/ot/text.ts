@@ -229,10 +229,11 @@ export const movePosition = (op: Op, position: number, after: boolean): number =
       target += count(part);
     } else {
       const size = Math.abs(part);
-      if (position < base + size) return part > 0 ? target + position - base : target;
+      if (position < base + size) return part > 0 ? position - base + target : target;
       base += size;
       if (part > 0) target += size;
     }
   }
-  return target + position - base;
+  // In this order no sum passes 2^53.
+  return position - base + target;
 };

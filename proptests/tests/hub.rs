@@ -1,0 +1,156 @@
+//! Open documents: read into memory when asked for, out of it when nobody has them open, and nothing written for a look.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptests::live::secret;
+use variorum::document::{Author, ClientKey, DocumentId, Edit, EditLimits, Kind, Origin, SentOp, Seq, User, Version};
+use variorum::hub::{Body, Creation, Hub, Live, OpenError, Outcome, Settings, Signal, System};
+use variorum::limits::Limits;
+use variorum::ot::TextOp;
+use variorum::store::{MemoryStore, SNAPSHOT_EVERY, Store};
+
+const IDLE: Duration = Duration::from_secs(30);
+
+struct World {
+    store: Arc<dyn Store>,
+    hub: Arc<Hub>,
+}
+
+impl World {
+    fn new() -> Self {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let edit_limits: EditLimits = Limits::default().edit();
+        let hub = Hub::new(store.clone(), Arc::new(System), Settings { edit_limits, idle_timeout: IDLE });
+        World { store, hub }
+    }
+
+    async fn open(&self, name: &str) -> Arc<Live> {
+        let creation = Creation { kind: Kind::Text, content: String::new(), author: author() };
+        self.hub.open(&id(name), Some(&creation)).await.expect("it opens").0
+    }
+}
+
+fn id(name: &str) -> DocumentId {
+    name.parse().expect("a document id")
+}
+
+fn author() -> Arc<Author> {
+    Arc::new(Author { session: Some("s".into()), user: User { id: "u".into(), name: "Ana".into() } })
+}
+
+async fn types(live: &Live, seq: u64, length: u64) -> Version {
+    let op = TextOp::splice(length, length, 0, "x").expect("the end is within the document");
+    let origin = Some(Origin { client: ClientKey::of_client(&secret("typist")), seq: Seq(seq) });
+    let edit = Edit { base: live.head(), origin, author: author(), may_write: true, op: Ok(SentOp::from(op)) };
+    match live.submit(edit).await {
+        Outcome::Granted(revision) => revision.version,
+        other => panic!("expected a grant, got {other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_leaves_memory_when_nobody_has_it_open() {
+    let world = World::new();
+    let live = world.open("d").await;
+    types(&live, 1, 0).await;
+    let bell = (Arc::new(Signal::default()), 0);
+    let client = ClientKey::of_client(&secret("reader"));
+    let following = live.follow(author(), client, bell, None, None).await.expect("it is followed");
+    // However long it is quiet, it stays while someone has it open.
+    tokio::time::sleep(IDLE * 10).await;
+    assert_eq!(world.hub.open_documents(), 1);
+    drop(following);
+    tokio::time::sleep(IDLE * 3).await;
+    assert_eq!(world.hub.open_documents(), 0);
+    assert!(live.is_retired());
+    // It comes back as it was, and takes edits.
+    let again = world.open("d").await;
+    assert_eq!((again.head(), again.now().content.to_string()), (Version(1), "x".to_owned()));
+    assert_eq!(types(&again, 2, 1).await, Version(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_is_used_stays_in_memory() {
+    let world = World::new();
+    let live = world.open("d").await;
+    for seq in 1..=20 {
+        tokio::time::sleep(IDLE / 2).await;
+        types(&live, seq, seq - 1).await;
+    }
+    assert!(!live.is_retired());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_a_document_writes_nothing_and_an_unknown_one_leaves_nothing() {
+    let world = World::new();
+    let live = world.open("d").await;
+    types(&live, 1, 0).await;
+    tokio::time::sleep(IDLE * 3).await;
+    let before = world.store.head(live.incarnation()).await;
+    let looked = world.open("d").await;
+    assert_eq!(looked.now().content.to_string(), "x");
+    tokio::time::sleep(IDLE * 3).await;
+    assert_eq!(world.store.head(live.incarnation()).await, before);
+    let unknown = world.hub.open(&id("nobody"), None).await.map(|_| ());
+    assert_eq!(unknown, Err(OpenError::Unknown("nobody".into())));
+    assert_eq!(world.hub.open_documents(), 0);
+    assert_eq!(world.store.find(&id("nobody")).await, Ok(None));
+}
+
+#[tokio::test]
+async fn whoever_opens_one_document_at_once_gets_the_same() {
+    let world = World::new();
+    let opened = futures_util::future::join_all((0..50).map(|_| world.open("d"))).await;
+    assert!(opened.iter().all(|live| Arc::ptr_eq(live, &opened[0])));
+    assert_eq!(world.hub.open_documents(), 1);
+}
+
+#[tokio::test]
+async fn opening_reads_the_last_snapshot_and_what_follows_it() {
+    let world = World::new();
+    let live = world.open("d").await;
+    let typed = SNAPSHOT_EVERY + 100;
+    for seq in 1..=typed {
+        types(&live, seq, seq - 1).await;
+    }
+    world.hub.drain().await;
+    // The snapshot is kept in passing; what is opened later begins there.
+    let tail = world.store.tail(live.incarnation()).await.expect("a tail");
+    assert_eq!(tail.snapshot.map(|snapshot| snapshot.version), Some(Version(SNAPSHOT_EVERY)));
+    assert_eq!(tail.revisions.len(), 100);
+    let again = Hub::new(
+        world.store.clone(),
+        Arc::new(System),
+        Settings { edit_limits: Limits::default().edit(), idle_timeout: IDLE },
+    );
+    let (live, made) = again.open(&id("d"), None).await.expect("it opens");
+    assert_eq!((live.head(), made), (Version(typed), false));
+    assert_eq!(live.now().content.len(), typed);
+    // An edit from the very beginning is taken like any other, and history can be read from there.
+    let op = TextOp::splice(0, 0, 0, "!").expect("an empty document");
+    let edit = Edit { base: Version::ZERO, origin: None, author: author(), may_write: true, op: Ok(SentOp::from(op)) };
+    assert!(matches!(live.submit(edit).await, Outcome::Granted(_)));
+    assert!(live.now().content.to_string().starts_with('!'), "the incoming side goes left");
+    for version in [0, 1, 63, 64, 65, 8191, 8192, 8193, typed] {
+        let past = live.snapshot_at(Version(version)).await.expect("it is read");
+        assert_eq!(past.content.len(), version);
+    }
+}
+
+#[tokio::test]
+async fn a_draining_hub_opens_nothing_and_ends_what_was_open() {
+    let world = World::new();
+    let live = world.open("d").await;
+    let bell = (Arc::new(Signal::default()), 0);
+    let client = ClientKey::of_client(&secret("reader"));
+    let following = live.follow(author(), client, bell, None, None).await.expect("it is followed");
+    assert!(matches!(following.body, Body::Content(..)));
+    world.hub.drain().await;
+    let refused = world.hub.open(&id("d"), None).await.map(|_| ());
+    assert_eq!(refused, Err(OpenError::Draining));
+    let mut follow = following.follow;
+    let mut taken = Vec::new();
+    follow.take(&mut taken, 8);
+    assert!(matches!(taken.last(), Some(variorum::hub::Delivery::Ended(_))), "{taken:?}");
+}
