@@ -167,12 +167,16 @@ export const createClient = (options: ClientOptions): Client => {
   };
 
   // Signs that the network is back, or that the tab woke.
-  const { window, document } = globalThis;
-  const seen = () => {
-    if (document.visibilityState === "visible") connection.wake();
-  };
-  window?.addEventListener?.("online", connection.wake);
-  document?.addEventListener?.("visibilitychange", seen);
+  const watching = new AbortController();
+  for (const sign of ["online", "visibilitychange"]) {
+    globalThis.addEventListener?.(
+      sign,
+      () => {
+        if (!globalThis.document?.hidden) connection.wake();
+      },
+      watching,
+    );
+  }
 
   return {
     on,
@@ -202,8 +206,7 @@ export const createClient = (options: ClientOptions): Client => {
     discard: async (draft) => (await outbox).discard(draft),
     close() {
       closed = true;
-      window?.removeEventListener?.("online", connection.wake);
-      document?.removeEventListener?.("visibilitychange", seen);
+      watching.abort();
       connection.close();
       for (const doc of docs.values()) doc.drop();
       docs.clear();

@@ -210,7 +210,7 @@ export const createDoc = (id: string, create: Create | undefined, host: Host): I
       const draft = unsent && randomId();
       undo.clear();
       if (draft) {
-        handedOver = problem(reason, `unsent edits could not be carried over (${reason})`);
+        handedOver = problem(reason, `edits were not carried over (${reason})`);
         write((outbox) => outbox.keep({ ...unsent, id: draft, doc: id, reason, time: clock.now() }));
       }
       tell("reset", { reason, unsent, draft });
@@ -274,13 +274,16 @@ export const createDoc = (id: string, create: Create | undefined, host: Host): I
 
   const problem = (code: string, message: string, cause?: unknown) => new VariorumError(code as ErrorCode, message, id, { cause });
 
-  /** Resolves once `done` is true; rejects if it throws, or as the signal says. */
+  /** Resolves once `done` is true; rejects if it throws or never will be, or as the signal says. */
   const wait = (done: () => boolean, { signal }: Waiting = {}): Promise<void> =>
     new Promise((resolve, reject) => {
       const look = () => {
         try {
           signal?.throwIfAborted();
-          if (!done()) return;
+          if (!done()) {
+            if (failure) throw failure;
+            return;
+          }
           resolve();
         } catch (error) {
           reject(error);
@@ -292,12 +295,6 @@ export const createDoc = (id: string, create: Create | undefined, host: Host): I
       signal?.addEventListener("abort", look);
       look();
     });
-
-  /** Whether something has come; throws if it never will. */
-  const come = (done: boolean): boolean => {
-    if (!done && failure) throw failure;
-    return done;
-  };
 
   const tell = <Name extends keyof DocEvents>(event: Name, said: DocEvents[Name]): void => void told.push(() => emit(event, said));
 
@@ -471,14 +468,14 @@ export const createDoc = (id: string, create: Create | undefined, host: Host): I
       },
     },
     async ready(waiting) {
-      await wait(() => come(!!machine.text), waiting);
+      await wait(() => !!machine.text, waiting);
       return doc;
     },
     flushed(waiting) {
       const before = handedOver;
       return wait(() => {
         if (handedOver !== before) throw handedOver;
-        return come(machine.saved);
+        return machine.saved;
       }, waiting);
     },
     insert: (position, text) => doc.replace(position, 0, text),

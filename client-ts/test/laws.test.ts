@@ -108,6 +108,16 @@ test("the identity is neutral", () => {
   );
 });
 
+test("a digit that is inserted is no length", () => {
+  // "1" > 0 in JavaScript.
+  assert.ok(!isIdentity(["1"]));
+  assert.deepEqual(compose([1, "1"], [1, -1]), [1]);
+  assert.deepEqual(transform(["5"], ["6"]), [
+    ["5", 1],
+    [1, "6"],
+  ]);
+});
+
 test("lengths are checked", () => {
   const mismatch = (error: unknown) => error instanceof VariorumError && error.code === "length_mismatch";
   assert.equal(baseLength([2, "😀", -3]), 5);

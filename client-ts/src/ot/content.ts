@@ -75,7 +75,7 @@ export class Content {
     for (const { from, to, insert } of changes) {
       const start = this.toScalars(from);
       const end = to > from ? this.toScalars(to, true) : start;
-      if (start < at || to < from) throw new RangeError(`the changes overlap or are out of order at position ${from}`);
+      if (start < at || to < from) throw new RangeError(`changes overlap or are out of order at ${from}`);
       add(op, start - at);
       add(op, wellFormed(insert));
       add(op, start - end);
@@ -175,7 +175,7 @@ export class Content {
    */
   toScalars(units: number, up = false): number {
     if (!(units >= 0 && units <= this.units && Number.isInteger(units))) {
-      throw new RangeError(`position ${units} is not in the text, which has a length of ${this.units}`);
+      throw new RangeError(`position ${units} is not in the text of length ${this.units}`);
     }
     if (this.units === this.scalars) return units;
     let scalars = 0;

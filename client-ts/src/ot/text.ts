@@ -47,7 +47,7 @@ export const targetLength = (op: Op): number =>
   op.reduce<number>((sum, part) => (typeof part === "string" ? sum + count(part) : sum + Math.max(part, 0)), 0);
 
 /** Whether `op` leaves every text as it was. */
-export const isIdentity = (op: Op): boolean => !op.length || (op.length === 1 && (op[0] as number) > 0);
+export const isIdentity = (op: Op): boolean => op.length < 2 && typeof op[0] !== "string" && !(op[0]! < 0);
 
 /** Throws `length_mismatch` unless an op of length `op` fits what has the length `found`. */
 export const checkLength = (op: number, found: number): void => {
