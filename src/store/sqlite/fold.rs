@@ -25,7 +25,7 @@ use crate::store::{Incarnation, StoreError};
 /// Revisions of one document that one step folds.
 const STEP: u64 = 1024;
 /// Database pages that one slice touches: a few hundred microseconds of the writer's time.
-const SLICE_WEIGHT: usize = 32;
+pub const SLICE_WEIGHT: usize = 32;
 /// During a fold, the write-ahead log is looked at when slices of this weight were written.
 const LOOK_AT_LOG: usize = 512;
 /// The write-ahead log is copied into the database when this much of it waits.
@@ -102,7 +102,8 @@ impl Fold {
 
     /// Folds everything that is in the journal now.
     fn fold_all(&mut self) {
-        let finished = self.try_fold_all().is_ok();
+        // While the writer cannot write, nothing is prepared for it, and no connection is in its way.
+        let finished = self.shared.is_good() && self.try_fold_all().is_ok();
         self.slice = Slice::default();
         if !finished {
             self.reader = None;
@@ -216,6 +217,10 @@ impl Fold {
 
     /// Keeps the write-ahead log short.
     fn care_for_log(&mut self) {
+        if !self.shared.is_good() {
+            self.reader = None;
+            return;
+        }
         let conn = match &self.reader {
             Some(reader) => &reader.conn,
             None => match self.shared.readers.connect() {

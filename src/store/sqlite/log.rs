@@ -163,6 +163,11 @@ impl<'a> Log<'a> {
             .collect()
     }
 
+    /// The rows of the blocks that should have been stored and were not, or not whole.
+    pub fn healed_rows(&mut self) -> Vec<Put> {
+        self.made_rows(self.unfolded.map_or(Version(u64::MAX), |first| Version(first.0.saturating_sub(1))))
+    }
+
     /// The newest version whose time is at or before `time`.
     pub fn version_at(&mut self, time: Time) -> Result<Version, StoreError> {
         let mut newest = None;
