@@ -18,16 +18,21 @@ use super::row::Run;
 use super::schema::{Checkpoint, checkpoint};
 use super::slice::{NotWritten, Put, Slice};
 use super::stats::add;
+use super::tails::Unfolded;
+use crate::document::Version;
 use crate::store::{Incarnation, StoreError};
 
 /// Revisions of one document that one step folds.
 const STEP: u64 = 1024;
 /// Database pages that one slice touches: a few hundred microseconds of the writer's time.
-const SLICE_WEIGHT: usize = 32;
+pub const SLICE_WEIGHT: usize = 32;
+/// During a fold, the write-ahead log is looked at when slices of this weight were written.
+const LOOK_AT_LOG: usize = 512;
 /// The write-ahead log is copied into the database when this much of it waits.
 const CHECKPOINT_AT: u64 = 4 << 20;
-/// The log is made to begin again at this length.
-const RESTART_AT: u64 = 16 << 20;
+/// The log is made to begin again at this length. A sync costs half as much where the file need not grow, so the log is kept
+/// shorter than space alone would ask for.
+const RESTART_AT: u64 = 8 << 20;
 
 /// How long closing may spend on folding: the journal is durable, so what is left is folded after the next start.
 pub const CLOSING: Duration = Duration::from_millis(300);
@@ -46,12 +51,14 @@ pub struct Fold {
     writer: mpsc::Sender<Request>,
     reader: Option<Reader>,
     slice: Slice,
+    /// Weight of the slices since the write-ahead log was looked at.
+    weight_since_look: usize,
     deadline: Option<Instant>,
 }
 
 impl Fold {
     pub fn new(shared: Arc<Shared>, writer: mpsc::Sender<Request>) -> Self {
-        Fold { shared, writer, reader: None, slice: Slice::default(), deadline: None }
+        Fold { shared, writer, reader: None, slice: Slice::default(), weight_since_look: 0, deadline: None }
     }
 
     /// Folds until it is told to end.
@@ -95,7 +102,8 @@ impl Fold {
 
     /// Folds everything that is in the journal now.
     fn fold_all(&mut self) {
-        let finished = self.try_fold_all().is_ok();
+        // While the writer cannot write, nothing is prepared for it, and no connection is in its way.
+        let finished = self.shared.is_good() && self.try_fold_all().is_ok();
         self.slice = Slice::default();
         if !finished {
             self.reader = None;
@@ -105,10 +113,12 @@ impl Fold {
     }
 
     fn try_fold_all(&mut self) -> Result<(), Halt> {
-        let unfolded = self.shared.tails.lock().unfolded();
-        let Some(newest_row) = unfolded.newest_row else { return Ok(()) };
-        self.slice = Slice { life: Some(unfolded.life), ..Slice::default() };
-        for (document, runs) in unfolded.documents {
+        let Unfolded { life, mut documents, newest_row } = self.shared.tails.lock().unfolded();
+        let Some(newest_row) = newest_row else { return Ok(()) };
+        documents.sort_unstable();
+        self.slice = Slice { life: Some(life), ..Slice::default() };
+        for document in documents {
+            let runs = self.shared.tails.lock().runs(document, Version::ZERO, Version(u64::MAX));
             self.fold_document(document, runs)?;
         }
         self.hand_over()?;
@@ -154,6 +164,16 @@ impl Fold {
     /// Hands the slice to the writer and waits until it is written: so there is never more than one for an edit to wait
     /// for.
     fn hand_over(&mut self) -> Result<(), Halt> {
+        // What is read next is what this slice leaves, and the log cannot begin again while anyone reads from it.
+        if let Some(reader) = &self.reader
+            && !reader.conn.is_autocommit()
+        {
+            reader.conn.execute_batch("COMMIT").map_err(|_| Halt::Unavailable)?;
+        }
+        if self.weight_since_look >= LOOK_AT_LOG {
+            self.weight_since_look = 0;
+            self.care_for_log();
+        }
         let next = Slice { life: self.slice.life, ..Slice::default() };
         let mut slice = std::mem::replace(&mut self.slice, next);
         if slice.is_empty() {
@@ -165,6 +185,7 @@ impl Fold {
         if self.deadline.is_none() && self.shared.pace.is_closing() {
             return Err(Halt::Late);
         }
+        self.weight_since_look += slice.weight();
         let (answer, written) = oneshot::channel();
         slice.answer = Some(answer);
         self.writer.blocking_send(Request::Slice(slice)).map_err(|_| Halt::Unavailable)?;
@@ -186,11 +207,20 @@ impl Fold {
                 none.insert(opened.map_err(|error| StoreError::Unavailable(error.to_string()))?)
             }
         };
+        if reader.conn.is_autocommit() {
+            // One transaction for all documents of a slice: they share what SQLite has read.
+            let begun = reader.conn.execute_batch("BEGIN");
+            begun.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        }
         prepare(&mut Log::new(document, reader, runs))
     }
 
     /// Keeps the write-ahead log short.
     fn care_for_log(&mut self) {
+        if !self.shared.is_good() {
+            self.reader = None;
+            return;
+        }
         let conn = match &self.reader {
             Some(reader) => &reader.conn,
             None => match self.shared.readers.connect() {

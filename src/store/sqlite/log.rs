@@ -21,13 +21,16 @@ pub struct Log<'a> {
     pub reader: &'a mut Reader,
     /// What of the document is not yet in pages, taken *before* any page is read; at least what the read asks for.
     pub tail: Vec<Run>,
+    /// Blocks that end before this may be stored; what begins here or later is in memory only.
+    unfolded: Option<Version>,
     /// Blocks that were missing and have been composed, in order of place.
     pub made: BTreeMap<Place, Stretch>,
 }
 
 impl<'a> Log<'a> {
     pub fn new(document: Incarnation, reader: &'a mut Reader, tail: Vec<Run>) -> Self {
-        Log { document, reader, tail, made: BTreeMap::new() }
+        let unfolded = tail.first().map(|run| run.first);
+        Log { document, reader, tail, unfolded, made: BTreeMap::new() }
     }
 
     pub fn damaged(&self, version: Version, reason: impl ToString) -> StoreError {
@@ -128,8 +131,7 @@ impl<'a> Log<'a> {
     }
 
     fn stored_block(&mut self, place: Place) -> Result<Option<Stretch>, StoreError> {
-        // What is in memory is in no block yet.
-        if self.tail.first().is_some_and(|run| run.first <= place.from()) {
+        if self.unfolded.is_some_and(|first| first <= place.to()) {
             return Ok(None);
         }
         let key = [self.document.0 as i64, i64::from(place.level), place.place as i64];
@@ -159,6 +161,11 @@ impl<'a> Log<'a> {
         let press = &mut self.reader.press;
         made.map(|(place, block)| Put::Block { document, place, body: seal_block(press, document, place, &block) })
             .collect()
+    }
+
+    /// The rows of the blocks that should have been stored and were not, or not whole.
+    pub fn healed_rows(&mut self) -> Vec<Put> {
+        self.made_rows(self.unfolded.map_or(Version(u64::MAX), |first| Version(first.0.saturating_sub(1))))
     }
 
     /// The newest version whose time is at or before `time`.

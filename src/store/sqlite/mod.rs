@@ -93,7 +93,11 @@ impl Shared {
         *self.condition.lock() = condition;
     }
 
-    /// Why nothing can be written.
+    fn is_good(&self) -> bool {
+        *self.condition.lock() == Condition::Good
+    }
+
+    /// Why nothing can be written, or read.
     fn unavailable(&self) -> StoreError {
         match &*self.condition.lock() {
             Condition::Good => StoreError::Unavailable("the commit was not finished".into()),
@@ -121,7 +125,7 @@ impl Shared {
         match self.readers.lend(read) {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => Err(StoreError::Unavailable(error.to_string())),
-            None => Err(StoreError::Unavailable("it is closed".into())),
+            None => Err(self.unavailable()),
         }
     }
 }
@@ -172,6 +176,7 @@ impl SqliteStore {
                 tracing::error!(sentence, "the store is read-only");
                 shared.set_condition(Condition::ReadOnly(sentence));
                 *shared.tails.lock() = journal.tails;
+                shared.readers.open();
                 return Ok(store);
             }
             tracing::warn!(sentence, "the loss was accepted");
@@ -296,7 +301,17 @@ impl Store for SqliteStore {
         from: Version,
         to: Version,
     ) -> Pending<'_, Result<Vec<Stretch>, StoreError>> {
-        self.read(document, (from, to), move |log| log.stretches(from, to))
+        let requests = self.requests.clone();
+        self.read(document, (from, to), move |log| {
+            let stretches = log.stretches(from, to)?;
+            let mut puts = log.healed_rows();
+            puts.truncate(fold::SLICE_WEIGHT);
+            if !puts.is_empty() {
+                // If the writer is busy they are made again by the next who needs them.
+                let _ = requests.try_send(Request::Slice(Slice { puts, ..Slice::default() }));
+            }
+            Ok(stretches)
+        })
     }
 
     fn snapshot_before(

@@ -18,7 +18,7 @@ const REST: Duration = Duration::from_secs(1);
 /// The write-ahead log is looked at when it has grown by about this much.
 const LOOK_AT_LOG: usize = 2 << 20;
 /// What a commit adds to the write-ahead log beside its bytes: pages that are written as a whole.
-const COMMIT_OVERHEAD: usize = 8 << 10;
+const COMMIT_OVERHEAD: usize = 4 << 10;
 
 /// Whether so much waits that it should be folded.
 pub fn fold_is_due(bytes: usize, depth: u64) -> bool {

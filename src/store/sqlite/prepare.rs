@@ -6,7 +6,7 @@ use super::block::Place;
 use super::client::seal_client;
 use super::log::Log;
 use super::page::Page;
-use super::row::each_record;
+use super::row::{Run, each_record};
 use super::sealed::Tag;
 use super::slice::Put;
 use crate::document::{ClientKey, Taken, Time, Version};
@@ -43,17 +43,23 @@ pub fn prepare(log: &mut Log) -> Result<Prepared, StoreError> {
         return Err(StoreError::Damaged { document, version: folded.next(), reason });
     }
     let mut cut = Cut::new(document);
+    let mut runs = Vec::new();
     for page in taken_up(log, newest, to.since(folded))? {
         cut.replaced.push(page.first);
+        let (first, count) = (page.first, page.last.0 - page.first.0 + 1);
         let content = log.open_page(&page)?;
         cut.add(&content, log)?;
+        runs.push(Run { row: 0, document, first, count, records: Ok(content.into_owned().into()) });
     }
     // The rows of those who wrote the older pages are there already.
     cut.clients.clear();
     cut.after = folded;
-    for run in log.tail.clone() {
+    runs.append(&mut log.tail);
+    for run in runs.iter().filter(|run| run.last() > folded) {
         cut.add(run.bytes()?, log)?;
     }
+    // Blocks are composed from what is at hand, as far as it goes.
+    log.tail = runs;
     let mut puts = cut.finish(log);
     compose_blocks(log, folded, to)?;
     puts.extend(log.made_rows(to));

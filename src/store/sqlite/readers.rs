@@ -31,11 +31,12 @@ struct Idle {
     readers: Vec<Reader>,
     /// Raised when all connections must go: one that was lent before is dropped when it comes back.
     generation: u64,
-    closed: bool,
+    /// Whether anyone may read: not before what there is to be read is certainly on the disk, nor after the end.
+    open: bool,
 }
 
 impl Readers {
-    /// An empty pool.
+    /// An empty pool, not yet open.
     pub fn new(database: PathBuf) -> Self {
         Readers { database, permits: Semaphore::new(READERS), idle: Mutex::default() }
     }
@@ -45,11 +46,16 @@ impl Readers {
         Ok(Reader { conn: connect(&self.database, Role::Reader)?, press: Press::default() })
     }
 
-    /// Lends a connection to `read`. `None` once the pool is closed.
+    /// Lets readers in.
+    pub fn open(&self) {
+        self.idle.lock().open = true;
+    }
+
+    /// Lends a connection to `read`. `None` while the pool is not open.
     pub fn lend<T>(&self, read: impl FnOnce(&mut Reader) -> T) -> Option<rusqlite::Result<T>> {
         let (idle, generation) = {
             let mut idle = self.idle.lock();
-            if idle.closed {
+            if !idle.open {
                 return None;
             }
             (idle.readers.pop(), idle.generation)
@@ -75,7 +81,7 @@ impl Readers {
 
     /// Drops every connection and lends none any more.
     pub fn close(&self) {
-        self.idle.lock().closed = true;
+        self.idle.lock().open = false;
         self.drop_all();
     }
 }

@@ -93,6 +93,12 @@ pub fn accept_loss(conn: &Connection, directory: &Directory, journal: &Journal) 
     for row in &journal.unreadable {
         conn.execute("DELETE FROM journal WHERE id = ?1", [*row as i64])?;
     }
+    // A snapshot of what is lost must not pass for one of what is written in its place.
+    conn.execute(
+        "DELETE FROM snapshots WHERE version >
+            coalesce((SELECT max(last) FROM pages WHERE pages.document = snapshots.document), 0)",
+        [],
+    )?;
     let mark_error = |error| directory.mark_error(error);
     match journal.newest {
         Some(mark) => MarkFile::open(&directory.mark).and_then(|mut file| file.write(mark)).map_err(mark_error),

@@ -90,6 +90,9 @@ fn prepare(conn: &Connection, role: Role) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     // Checkpoints happen where they are asked for: never inside an edit's commit, and never in a directory that is damaged.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // Without this guarantee SQLite prepares a statement again whenever its parameters change, for a better plan: each of
+    // ours has only one, and preparing took a third of the fold's time.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")?;
     match role {
         Role::Writer => conn.execute_batch("PRAGMA cache_size = -8192;"),

@@ -15,8 +15,8 @@ const ZSTD: u8 = 1;
 const COMPRESS_FROM: usize = 96;
 /// No content is longer; a length that says so is not believed.
 const LENGTH_MAX: u64 = 1 << 30;
-/// The level from which on zstd's gain on records is small for its cost.
-const LEVEL: i32 = 3;
+/// zstd's fastest level: on records, whose chains and checksums nothing compresses, the next ones gain below 2 % in size.
+const LEVEL: i32 = 1;
 
 /// Which table a row is of, so that no row is taken for one of another table.
 #[derive(Debug, Clone, Copy)]

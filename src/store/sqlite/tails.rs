@@ -29,8 +29,8 @@ pub struct Tails {
 /// What a fold begins with.
 pub struct Unfolded {
     pub life: u64,
-    /// Each document's runs, in order of document.
-    pub documents: Vec<(Incarnation, Vec<Run>)>,
+    /// The documents that have something to fold, in order: neighbours lie side by side in the database.
+    pub documents: Vec<Incarnation>,
     /// The newest row of the journal at that moment.
     pub newest_row: Option<u64>,
 }
@@ -96,23 +96,25 @@ impl Tails {
         self.runs.get(&document)?.back()
     }
 
-    /// Everything that can be folded now.
+    /// Everything that can be folded now. Only names, because the writer waits meanwhile.
     pub fn unfolded(&self) -> Unfolded {
-        let foldable = self.runs.iter().filter(|(document, _)| !self.damaged.contains_key(document));
-        let mut documents: Vec<_> =
-            foldable.map(|(document, runs)| (*document, Vec::from_iter(runs.clone()))).collect();
-        documents.sort_unstable_by_key(|(document, _)| *document);
-        Unfolded { life: self.life, documents, newest_row: self.rows.back().map(|row| row.0) }
+        let foldable = self.runs.keys().filter(|document| !self.damaged.contains_key(document));
+        Unfolded {
+            life: self.life,
+            documents: foldable.copied().collect(),
+            newest_row: self.rows.back().map(|row| row.0),
+        }
     }
 
     /// The rows up to `newest` that nothing refers to any more, with their sizes. The newest row of all stays: the mark
     /// names it.
     pub fn spent_rows(&self, newest: u64) -> Vec<(u64, usize)> {
-        let needed: BTreeSet<u64> = self.runs.values().flatten().map(|run| run.row).collect();
-        let mut rows = self.rows.clone();
-        rows.pop_back();
-        rows.retain(|(row, _)| *row <= newest && !needed.contains(row));
-        rows.into()
+        let old =
+            |runs: &VecDeque<Run>| runs.iter().map(|run| run.row).take_while(|row| *row <= newest).collect::<Vec<_>>();
+        let needed: BTreeSet<u64> = self.runs.values().flat_map(old).collect();
+        let kept = self.rows.len().saturating_sub(1);
+        let spent = self.rows.range(..kept).take_while(|(row, _)| *row <= newest);
+        spent.filter(|(row, _)| !needed.contains(row)).copied().collect()
     }
 
     /// Notes that rows have left the journal.

@@ -291,6 +291,7 @@ impl Writer {
         }
         self.pen = Pen::Ready(reader);
         self.shared.set_condition(Condition::Good);
+        self.shared.readers.open();
         self.shared.pace.nudge();
     }
 
