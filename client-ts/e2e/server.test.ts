@@ -9,7 +9,7 @@ import { Proxy, RealServer, seeded } from "./server.js";
 const server = new RealServer();
 const clients: Client[] = [];
 const open = (url = server.url, more: Partial<ClientOptions> = {}): Client => {
-  const client = createClient({ url, WebSocket: WebSocket as unknown as NonNullable<ClientOptions["WebSocket"]>, ...more });
+  const client = createClient({ url, WebSocket, ...more });
   clients.push(client);
   return client;
 };

@@ -2,7 +2,7 @@
 
 /**
  * Why something failed: a code of the protocol, or one of the client's own:
- * `not_ready` (an edit before the content is known), `timed_out`, `superseded` (the same client connected elsewhere),
+ * `not_ready` (an edit before the content is known), `superseded` (the same client connected elsewhere),
  * `reset` (the server's document could not be continued from the client's), `outbox_unavailable` (edits cannot be kept
  * over a reload at present), `connection` (no connection could be made; another attempt follows).
  */
@@ -39,7 +39,6 @@ export type ErrorCode =
   | "deleted"
   | "replaced"
   | "not_ready"
-  | "timed_out"
   | "superseded"
   | "reset"
   | "outbox_unavailable"
