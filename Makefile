@@ -21,5 +21,5 @@ rust-tests:
 	cargo test --release --workspace
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --quiet
 
-client-tests:
+client-tests: rust-tests
 	@sh scripts/client-tests.sh
