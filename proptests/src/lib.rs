@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod exhaustive;
+pub mod faulty;
 pub mod golden;
 pub mod live;
 pub mod plain;

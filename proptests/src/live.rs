@@ -193,6 +193,11 @@ impl Raw {
         patient(self.socket.send(frame)).await.expect("the frame is sent");
     }
 
+    /// Sends a frame if the connection is still there.
+    pub async fn try_frame(&mut self, frame: Message) -> bool {
+        patient(self.socket.send(frame)).await.is_ok()
+    }
+
     /// The next frame; none when the connection has ended.
     pub async fn next(&mut self) -> Option<Message> {
         patient(self.socket.next()).await.and_then(Result::ok)

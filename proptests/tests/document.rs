@@ -77,7 +77,7 @@ fn a_repeat_is_answered_with_its_version_whatever_comes_with_it() {
     assert_eq!(granted.version, Version(301));
 
     let mut as_moved = first.clone();
-    as_moved.bring_forward(&[world.stretch(Version(10), Version(200))]);
+    as_moved.bring_forward(&[world.stretch(Version(10), Version(200))], &LIMITS);
     let garbage = Edit { base: Version(u64::MAX), op: Err(Refusal::ReadOnly), may_write: false, ..first.clone() };
     let ways = [first, as_moved, garbage];
     // In its own batch, behind others in that batch, across batches, beyond memory, after a restart.
@@ -402,7 +402,7 @@ impl World {
                 Err(Missing::History(base)) => {
                     prop_assert_eq!(base, asked.base);
                     let stretches = self.stretches(source, base, self.document.history().start());
-                    asked.bring_forward(&stretches);
+                    asked.bring_forward(&stretches, &LIMITS);
                 }
             }
         };

@@ -528,3 +528,21 @@ async fn a_stopping_server_says_so_refuses_new_work_and_closes_with_1012() {
     patient(server.stop()).await;
     assert!(began.elapsed() < Duration::from_secs(2), "it took {:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn who_opens_a_document_anew_does_not_seem_to_have_left() {
+    let server = Server::start().await;
+    let (mut ana, mut bo) = (server.client("ana").await, server.client("bo").await);
+    ana.open("d", "text").await;
+    bo.open("d", "").await;
+    let state = json!({"cursors": [[1, 1]]});
+    bo.say(json!({"type": "presence", "doc": "d", "version": 1, "state": state})).await;
+    ana.presence_with(|presence| !presence["states"].as_array().is_none_or(Vec::is_empty)).await;
+    bo.open("d", "").await;
+    let presence = ana.presence_with(|presence| !presence["states"].as_array().is_none_or(Vec::is_empty)).await;
+    assert_eq!(presence["left"], json!([]), "{presence}");
+    assert_eq!(presence["states"][0]["session"], json!(bo.session));
+    assert_eq!(presence["states"][0]["state"], json!(null), "what it showed before is gone: {presence}");
+    assert_eq!(presence["count"], 2);
+    server.stop().await;
+}

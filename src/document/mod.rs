@@ -200,6 +200,10 @@ impl Document {
             Ok(sent) => sent,
             Err(refusal) => return refused(refusal.clone()),
         };
+        // Looked at before moving, because moving costs as much as the op is large.
+        if let Some(refusal) = sent.misfit(edit.base, self.length_at(edit.base)?, limits) {
+            return refused(refusal);
+        }
         let moved = match self
             .move_to_head(edit.base, sent.op())?
             .and_then(|op| batch.iter().try_fold(op, |op, revision| op.transform_incoming(&revision.op)))
@@ -207,8 +211,11 @@ impl Document {
             Ok(op) => op,
             Err(mismatch) => return refused(Refusal::length_mismatch(mismatch, edit.base)),
         };
-        if let Some(refusal) = past_limits(sent, &moved, limits) {
-            return refused(refusal);
+        // A document that is past the limit (it was lowered) may still be made shorter.
+        let grows = moved.target_len() > moved.base_len();
+        if grows && moved.target_len() > limits.document_length {
+            let what = "the document would have";
+            return refused(Refusal::too_large(what, moved.target_len(), limits.document_length, "characters"));
         }
         let (previous, time) = batch.last().map_or((self.now.chain, self.now.time), |last| (last.chain, last.time));
         let mut revision = Revision {
@@ -246,6 +253,14 @@ impl Document {
         self.taken.len()
     }
 
+    /// How long the document was at a version at or before the head.
+    fn length_at(&self, version: Version) -> Result<u64, Missing> {
+        if version < self.history.start() {
+            return Err(Missing::History(version));
+        }
+        Ok(self.history.get(version.next()).map_or_else(|| self.now.content.len(), |next| next.op.base_len()))
+    }
+
     /// The op moved past everything committed since its base.
     fn move_to_head(&self, base: Version, op: &TextOp) -> Result<Result<TextOp, LengthMismatch>, Missing> {
         if base < self.history.start() {
@@ -265,24 +280,4 @@ impl Document {
 
 fn refused(refusal: Refusal) -> Result<Decision, Missing> {
     Ok(Decision::Refused(refusal))
-}
-
-/// The limits come last: an op that fits nowhere is told so, however large it is.
-fn past_limits(sent: &SentOp, moved: &TextOp, limits: &EditLimits) -> Option<Refusal> {
-    // Moving keeps all that is inserted.
-    let inserted = moved.inserted_bytes();
-    if inserted > limits.op_bytes {
-        return Some(Refusal::too_large("the op inserts", inserted as u64, limits.op_bytes as u64, "bytes"));
-    }
-    let parts = sent.parts_sent();
-    if parts > limits.op_parts {
-        return Some(Refusal::too_large("the op has", parts as u64, limits.op_parts as u64, "parts"));
-    }
-    // A document that is past the limit (it was lowered) may still be made shorter.
-    let grows = moved.target_len() > moved.base_len();
-    if grows && moved.target_len() > limits.document_length {
-        let what = "the document would have";
-        return Some(Refusal::too_large(what, moved.target_len(), limits.document_length, "characters"));
-    }
-    None
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::{Chain, ChainKey, ClientKey, Refusal, Seq, Stretch, Time, Version};
-use crate::ot::{Op, Part, TextOp};
+use super::{Chain, ChainKey, ClientKey, EditLimits, Refusal, Seq, Stretch, Time, Version};
+use crate::ot::{LengthMismatch, Op, Part, TextOp};
 
 /// Who made an edit, as everyone may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -64,9 +64,22 @@ impl SentOp {
         &self.op
     }
 
-    /// How many parts it was sent with.
-    pub fn parts_sent(&self) -> usize {
-        self.parts
+    /// Why it cannot be taken, whatever came after its base: it does not fit the document of `length` there, or is past the
+    /// limits. These come last: an op that fits nowhere is told so, however large it is.
+    pub(super) fn misfit(&self, base: Version, length: u64, limits: &EditLimits) -> Option<Refusal> {
+        if self.op.base_len() != length {
+            let mismatch = LengthMismatch { op: self.op.base_len(), found: length };
+            return Some(Refusal::length_mismatch(mismatch, base));
+        }
+        // Moving keeps all that is inserted.
+        let inserted = self.op.inserted_bytes();
+        if inserted > limits.op_bytes {
+            return Some(Refusal::too_large("the op inserts", inserted as u64, limits.op_bytes as u64, "bytes"));
+        }
+        if self.parts > limits.op_parts {
+            return Some(Refusal::too_large("the op has", self.parts as u64, limits.op_parts as u64, "parts"));
+        }
+        None
     }
 }
 
@@ -78,8 +91,14 @@ impl From<TextOp> for SentOp {
 
 impl Edit {
     /// Moves an edit from an old base forward over stretches of history that begin there, as far as they go. By exact
-    /// composition it is the edit that its client would hold, had it received them.
-    pub fn bring_forward(&mut self, stretches: &[Stretch]) {
+    /// composition it is the edit that its client would hold, had it received them. One that cannot be taken is not
+    /// moved: that would cost as much as it is large.
+    pub fn bring_forward(&mut self, stretches: &[Stretch], limits: &EditLimits) {
+        if let (Some(first), Ok(sent)) = (stretches.first(), &self.op)
+            && let Some(refusal) = sent.misfit(self.base, first.op.base_len(), limits)
+        {
+            self.op = Err(refusal);
+        }
         for stretch in stretches {
             assert_eq!(self.base, stretch.from, "an edit is brought forward over what follows its base");
             if let Ok(sent) = &mut self.op {

@@ -413,7 +413,8 @@ impl Live {
     pub async fn bring_forward(&self, edit: &mut Edit, base: Version) -> Result<(), StoreError> {
         let start = self.state.lock().document.history().start();
         if base < start {
-            edit.bring_forward(&self.hub.store.stretches(self.incarnation, base, start).await?);
+            let stretches = self.hub.store.stretches(self.incarnation, base, start).await?;
+            edit.bring_forward(&stretches, &self.hub.settings.edit_limits);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ mod world;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -57,6 +57,28 @@ pub struct Hub {
 #[derive(Default)]
 struct Entry {
     live: OnceCell<Arc<Live>>,
+    /// Who is asking for it now. Changed under the lock of the map only.
+    claims: AtomicUsize,
+}
+
+/// Someone's interest in an entry, for as long as they ask.
+struct Claim<'a> {
+    hub: &'a Hub,
+    id: &'a DocumentId,
+    entry: Arc<Entry>,
+}
+
+impl Drop for Claim<'_> {
+    /// Takes out an entry that holds nothing of use. An empty one stays while others ask for it: one of them would fill it
+    /// unseen, and whoever came next would open the document a second time, apart from them.
+    fn drop(&mut self) {
+        let mut entries = self.hub.entries.lock();
+        let last = self.entry.claims.fetch_sub(1, Ordering::Relaxed) == 1;
+        let same = entries.get(self.id).is_some_and(|there| Arc::ptr_eq(there, &self.entry));
+        if same && self.entry.live.get().map_or(last, |live| live.is_retired()) {
+            entries.remove(self.id);
+        }
+    }
 }
 
 /// How to make a document that is not there.
@@ -133,28 +155,21 @@ impl Hub {
             if self.draining.load(Ordering::Acquire) {
                 return Err(OpenError::Draining);
             }
-            let entry = self.entries.lock().entry(id.clone()).or_default().clone();
+            let claim = self.claim(id);
             let mut made = false;
-            let opened = entry.live.get_or_try_init(|| self.load(id, creation, &mut made)).await;
-            match opened {
-                // One that retired between the two lines above has left its entry; the next round makes a new one.
-                Ok(live) if live.is_retired() => self.forget(id, &entry),
-                Ok(live) => return Ok((live.clone(), made)),
-                Err(error) => {
-                    self.forget(id, &entry);
-                    return Err(error);
-                }
+            let live = claim.entry.live.get_or_try_init(|| self.load(id, creation, &mut made)).await?;
+            // One that retired meanwhile leaves its entry with the claim; the next round makes a new one.
+            if !live.is_retired() {
+                return Ok((live.clone(), made));
             }
         }
     }
 
-    /// Drops an entry that holds nothing of use, unless someone else filled it or replaced it meanwhile.
-    fn forget(&self, id: &DocumentId, entry: &Arc<Entry>) {
+    fn claim<'a>(&'a self, id: &'a DocumentId) -> Claim<'a> {
         let mut entries = self.entries.lock();
-        let same = entries.get(id).is_some_and(|there| Arc::ptr_eq(there, entry));
-        if same && entry.live.get().is_none_or(|live| live.is_retired()) {
-            entries.remove(id);
-        }
+        let entry = entries.entry(id.clone()).or_default().clone();
+        entry.claims.fetch_add(1, Ordering::Relaxed);
+        Claim { hub: self, id, entry }
     }
 
     async fn load(

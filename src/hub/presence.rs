@@ -183,18 +183,34 @@ impl Presence {
     pub(super) fn since(&self, from: Stamp) -> PresenceChange {
         let new = |stamp: Stamp| from < stamp && stamp <= self.announced;
         let joined = self.people.values().filter(|person| person.listed_at.is_some_and(new));
+        // Departures are in order of their stamps, and most readers are near the newest.
+        let left = self.left.range(self.left.partition_point(|left| left.at <= from)..);
         // Who came and went since `from` was never seen.
-        let left = self.left.iter().filter(|left| new(left.at) && left.listed_at <= from);
+        let left = left.filter(|left| new(left.at) && left.listed_at <= from);
+        // Who left and came back by now (opened anew) is here, with nothing of the state that was seen before.
+        let (back, left): (Vec<_>, Vec<_>) = left.partition(|left| self.is_listed(&left.session, &new));
         let states = self.people.values().filter(|person| person.listed_at.is_some() && new(person.state_at));
+        let mut states: Vec<_> = states
+            .filter(|person| person.state.is_some() || person.listed_at.is_none_or(|listed| listed <= from))
+            .map(|person| (person.session.clone(), person.state_version, person.state.clone()))
+            .collect();
+        for Departure { session, .. } in back {
+            if states.iter().all(|(told, ..)| told != session) {
+                states.push((session.clone(), Version::ZERO, None));
+            }
+        }
         PresenceChange {
             count: self.users.len(),
             joined: joined.map(|person| (person.session.clone(), person.user.clone())).collect(),
-            left: left.map(|left| left.session.clone()).collect(),
-            states: states
-                .filter(|person| person.state.is_some() || person.listed_at.is_none_or(|listed| listed <= from))
-                .map(|person| (person.session.clone(), person.state_version, person.state.clone()))
-                .collect(),
+            left: left.into_iter().map(|left| left.session.clone()).collect(),
+            states,
         }
+    }
+
+    /// Whether a connection is among those listed since a time that `new` tells.
+    fn is_listed(&self, session: &str, new: impl Fn(Stamp) -> bool) -> bool {
+        let person = self.by_session.get(session).and_then(|number| self.people.get(number));
+        person.is_some_and(|person| person.listed_at.is_some_and(new))
     }
 
     /// Brings states forward to the head, so that a newcomer finds them where the text is now. `stretch` gives the history

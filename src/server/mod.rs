@@ -54,9 +54,12 @@ const DRAIN_GRACE: Duration = Duration::from_millis(200);
 /// How long connections and documents each may take to end, so that the whole shutdown stays within two seconds.
 const CLOSE_AT_MOST: Duration = Duration::from_millis(800);
 const DRAIN_AT_MOST: Duration = Duration::from_millis(500);
+/// How long all of it may take. What is left of this is the store's: a disk that hangs is not waited for.
+const STOP_AT_MOST: Duration = Duration::from_millis(1_700);
 
 /// Serves on `listener` until `asked` completes, then goes away gracefully: new work is refused, what was acknowledged is
-/// durable, every socket hears `draining` and is closed with 1012. Returns when the store is closed.
+/// durable, every socket hears `draining` and is closed with 1012. Returns when the store is closed, or its disk has hung for
+/// too long.
 pub async fn run<L: Listener>(parts: Parts, listener: L, asked: impl Future<Output = ()>) {
     let settings = Settings { edit_limits: parts.limits.edit(), idle_timeout: parts.limits.document_idle };
     let hub = Hub::new(parts.store.clone(), parts.world, settings);
@@ -72,6 +75,7 @@ pub async fn run<L: Listener>(parts: Parts, listener: L, asked: impl Future<Outp
         () = asked => {}
     }
     info!("shutting down");
+    let stopped_by = tokio::time::Instant::now() + STOP_AT_MOST;
     shutdown.enter(Phase::Draining);
     server.clients.ring_all();
     tokio::time::sleep(DRAIN_GRACE).await;
@@ -83,7 +87,11 @@ pub async fn run<L: Listener>(parts: Parts, listener: L, asked: impl Future<Outp
     if tokio::time::timeout(DRAIN_AT_MOST, hub.drain()).await.is_err() {
         warn!("some documents did not finish in time; what they did not acknowledge may be lost");
     }
-    parts.store.close().await;
+    if tokio::time::timeout_at(stopped_by, parts.store.close()).await.is_err() {
+        warn!(
+            "the store did not close in time; what it acknowledged is durable, and it tidies up when it starts again"
+        );
+    }
     info!("all that was acknowledged is durable; goodbye");
 }
 

@@ -102,6 +102,8 @@ impl Session {
         standing: Arc<Standing>,
     ) -> Self {
         let now = Instant::now();
+        // The phase may have changed before this session could be rung.
+        standing.signal.ring(SELF);
         Session {
             timer: Box::pin(sleep_until(now + server.limits.ping_after)),
             server,

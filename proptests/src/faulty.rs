@@ -1,0 +1,158 @@
+//! A store that is late, fails, or fails though it did what was asked, as a test says: what a disk or a network does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use variorum::document::{ClientKey, DocumentId, Identity, Revision, Snapshot, Stretch, Taken, Time, Version};
+use variorum::store::{
+    AppendError, Condition, Created, Found, Head, Incarnation, MemoryStore, Pending, Store, StoreError, Tail,
+};
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is done at once.
+    Done,
+    /// It is done after this many milliseconds, and answered after as many more.
+    Late(u64),
+    /// It is not done, and its outcome is unknown to who asked.
+    Failed,
+    /// It is done, and its outcome is unknown to who asked.
+    Lost,
+}
+
+/// The calls that a fate can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// `find`
+    Find,
+    /// `create`
+    Create,
+    /// `append`
+    Append,
+    /// Any other read.
+    Read,
+    /// `close`, which can only be late.
+    Close,
+}
+
+/// A memory store with a fate for each call.
+pub struct Faulty<F> {
+    /// The store beneath, which never fails.
+    pub sound: MemoryStore,
+    fate: F,
+}
+
+impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Faulty<F> {
+    /// A new store whose calls go as `fate` says.
+    pub fn new(fate: F) -> Arc<Self> {
+        Arc::new(Faulty { sound: MemoryStore::new(), fate })
+    }
+
+    fn meet<'a, T: Send, E: From<StoreError>>(
+        &'a self,
+        call: Call,
+        done: impl FnOnce(&'a MemoryStore) -> Pending<'a, Result<T, E>> + Send + 'a,
+    ) -> Pending<'a, Result<T, E>>
+    where
+        E: Send,
+    {
+        let fate = (self.fate)(call);
+        Box::pin(async move {
+            match fate {
+                Fate::Done => done(&self.sound).await,
+                Fate::Late(ms) => {
+                    let pause = Duration::from_millis(ms);
+                    tokio::time::sleep(pause).await;
+                    let answer = done(&self.sound).await;
+                    tokio::time::sleep(pause).await;
+                    answer
+                }
+                Fate::Failed => Err(StoreError::Unavailable("the test says so".into()).into()),
+                Fate::Lost => {
+                    drop(done(&self.sound).await);
+                    Err(StoreError::Unavailable("the test says so, though it was done".into()).into())
+                }
+            }
+        })
+    }
+}
+
+impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Store for Faulty<F> {
+    fn find<'a>(&'a self, id: &'a DocumentId) -> Pending<'a, Result<Option<Found>, StoreError>> {
+        self.meet(Call::Find, move |store| store.find(id))
+    }
+
+    fn create(&self, identity: Identity, first: Option<Arc<Revision>>) -> Pending<'_, Result<Created, StoreError>> {
+        self.meet(Call::Create, |store| store.create(identity, first))
+    }
+
+    fn append(
+        &self,
+        document: Incarnation,
+        at: Version,
+        revisions: Vec<Arc<Revision>>,
+    ) -> Pending<'_, Result<(), AppendError>> {
+        self.meet(Call::Append, move |store| store.append(document, at, revisions))
+    }
+
+    fn head(&self, document: Incarnation) -> Pending<'_, Result<Head, StoreError>> {
+        self.meet(Call::Read, move |store| store.head(document))
+    }
+
+    fn tail(&self, document: Incarnation) -> Pending<'_, Result<Tail, StoreError>> {
+        self.meet(Call::Read, move |store| store.tail(document))
+    }
+
+    fn revisions(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
+        self.meet(Call::Read, move |store| store.revisions(document, from, to))
+    }
+
+    fn stretches(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+    ) -> Pending<'_, Result<Vec<Stretch>, StoreError>> {
+        self.meet(Call::Read, move |store| store.stretches(document, from, to))
+    }
+
+    fn snapshot_before(
+        &self,
+        document: Incarnation,
+        version: Version,
+    ) -> Pending<'_, Result<Option<Snapshot>, StoreError>> {
+        self.meet(Call::Read, move |store| store.snapshot_before(document, version))
+    }
+
+    fn keep_snapshot(&self, document: Incarnation, snapshot: Snapshot) -> Pending<'_, Result<(), StoreError>> {
+        self.sound.keep_snapshot(document, snapshot)
+    }
+
+    fn taken(&self, document: Incarnation, client: ClientKey) -> Pending<'_, Result<Option<Taken>, StoreError>> {
+        self.meet(Call::Read, move |store| store.taken(document, client))
+    }
+
+    fn version_at(&self, document: Incarnation, time: Time) -> Pending<'_, Result<Version, StoreError>> {
+        self.meet(Call::Read, move |store| store.version_at(document, time))
+    }
+
+    fn condition(&self) -> Condition {
+        self.sound.condition()
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        let fate = (self.fate)(Call::Close);
+        Box::pin(async move {
+            if let Fate::Late(ms) = fate {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+            }
+            self.sound.close().await;
+        })
+    }
+}
