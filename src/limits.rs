@@ -14,7 +14,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Most bytes of UTF-8 that one op may insert: more than anyone pastes, little enough to hold in memory many times.
     pub op_bytes: usize,
-    /// Most parts of one op: a replacement in every line of a long document.
+    /// Most parts of one op: a replacement in every line of a long document. One op is moved and applied in one go, and this
+    /// keeps that within a few milliseconds.
     pub op_parts: usize,
     /// Longest document, in scalar values: beyond it joining takes longer than people wait.
     pub document_length: u64,
@@ -58,7 +59,7 @@ impl Default for Limits {
             frame_bytes: 8 << 20,
             body_bytes: 8 << 20,
             op_bytes: 4 << 20,
-            op_parts: 100_000,
+            op_parts: 10_000,
             document_length: 10_000_000,
             documents_per_connection: 1_000,
             presence_bytes: 2_048,

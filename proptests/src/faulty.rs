@@ -49,13 +49,14 @@ impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Faulty<F> {
         Arc::new(Faulty { sound: MemoryStore::new(), fate })
     }
 
-    fn meet<'a, T: Send, E: From<StoreError>>(
+    fn meet<'a, T, E>(
         &'a self,
         call: Call,
         done: impl FnOnce(&'a MemoryStore) -> Pending<'a, Result<T, E>> + Send + 'a,
     ) -> Pending<'a, Result<T, E>>
     where
-        E: Send,
+        T: Send,
+        E: From<StoreError> + Send,
     {
         let fate = (self.fate)(call);
         Box::pin(async move {

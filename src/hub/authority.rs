@@ -14,7 +14,7 @@ use super::Hub;
 use super::follow::Reply;
 use super::live::{Ended, FollowerId, Live};
 use crate::document::{Decision, Document, Edit, Missing, Refusal, Revision, Snapshot, Version};
-use crate::store::{AppendError, Incarnation, Pending, SNAPSHOT_EVERY, StoreError};
+use crate::store::{AppendError, Condition, Incarnation, Pending, SNAPSHOT_EVERY, StoreError};
 
 /// Edits waiting for the authority before those who send more must wait too.
 const INBOX: usize = 1024;
@@ -26,6 +26,8 @@ const TURNS_MAX: usize = 4;
 const PRESENCE_EVERY: Duration = Duration::from_millis(50);
 /// Presence states are brought forward whenever the head passes a multiple of this, well within the history in memory.
 const PRESENCE_FORWARD_EVERY: u64 = 256;
+/// How often to look whether a failed append was done after all.
+const SETTLE_EVERY: Duration = Duration::from_millis(250);
 /// Clients remembered beyond those who have the document open; the others are looked up again when they come back.
 const CLIENTS_KEPT: usize = 1024;
 
@@ -85,6 +87,8 @@ struct Authority {
     presence_due: Option<Instant>,
     presence_last: Instant,
     idle_since: Instant,
+    /// When to look whether an append that failed was done after all, if one failed.
+    settle_due: Option<Instant>,
     /// Edits in the batch before.
     last_batch: usize,
     /// Snapshots to keep, and the one being kept. Derived data: nothing waits for it.
@@ -104,6 +108,7 @@ pub(super) fn start(hub: Arc<Hub>, incarnation: Incarnation, document: Document,
         presence_due: None,
         presence_last: now,
         idle_since: now,
+        settle_due: None,
         last_batch: 0,
         unkept,
         keeping: None,
@@ -142,7 +147,7 @@ impl Authority {
         let ended = loop {
             self.keep_snapshots();
             let idle_due = self.idle_since + self.live.hub.settings.idle_timeout;
-            let presence_due = self.presence_due;
+            let (presence_due, settle_due) = (self.presence_due, self.settle_due);
             tokio::select! {
                 biased;
                 // Before the inbox, which on a busy document is never empty.
@@ -153,6 +158,7 @@ impl Authority {
                     debug_assert!(received > 0, "the authority's own Live keeps the inbox open");
                 }
                 () = async { sleep_until(presence_due.unwrap_or(idle_due)).await }, if presence_due.is_some() => {}
+                () = async { sleep_until(settle_due.unwrap_or(idle_due)).await }, if settle_due.is_some() => self.settle().await,
                 () = sleep_until(idle_due) => if self.retire() { break Ended::Retired },
             }
             let mut submissions = Vec::with_capacity(inputs.len());
@@ -354,6 +360,7 @@ impl Authority {
     /// Answers a batch that is not durable: what was refused or taken before stays so, all else is unknown.
     async fn fail(&mut self, submissions: Vec<Submission>, verdicts: Vec<Verdict>, error: StoreError) {
         warn!(document = %self.live.identity().id, %error, "edits could not be made durable");
+        self.settle_due = Some(Instant::now() + SETTLE_EVERY);
         let head = self.live.head();
         let verdicts = verdicts
             .into_iter()
@@ -364,6 +371,21 @@ impl Authority {
             })
             .collect();
         self.commit(submissions, verdicts, Vec::new()).await;
+    }
+
+    /// Once the store is good again, takes what a failed append may have left in the log: nobody was told of it, and the
+    /// clients will find their edits taken.
+    async fn settle(&mut self) {
+        self.settle_due = Some(Instant::now() + SETTLE_EVERY);
+        let live = self.live.clone();
+        if live.hub.store.condition() != Condition::Good {
+            return;
+        }
+        if let Ok(head) = live.hub.store.head(live.incarnation).await
+            && (head.version <= live.head() || self.catch_up(head.version).await.is_ok())
+        {
+            self.settle_due = None;
+        }
     }
 
     /// Takes what the log has beyond this document.

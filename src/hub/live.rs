@@ -17,6 +17,9 @@ use crate::document::{
 };
 use crate::store::{Incarnation, StoreError};
 
+/// Clients remembered for whoever asks, beyond those who have the document open.
+const CLIENTS_ASKED_MAX: usize = 4096;
+
 /// An open document.
 pub struct Live {
     pub(super) hub: Arc<Hub>,
@@ -145,7 +148,10 @@ impl Live {
         }
         let taken = self.hub.store.taken(self.incarnation, client).await?;
         let mut state = self.state.lock();
-        state.document.learn(client, taken);
+        // Strangers can ask about any number of clients; beyond a bound they are looked up each time.
+        if state.document.clients_known() < CLIENTS_ASKED_MAX + state.followers.len() {
+            state.document.learn(client, taken);
+        }
         Ok(state.document.taken(client).unwrap_or(taken))
     }
 

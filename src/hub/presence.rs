@@ -188,7 +188,7 @@ impl Presence {
         // Who came and went since `from` was never seen.
         let left = left.filter(|left| new(left.at) && left.listed_at <= from);
         // Who left and came back by now (opened anew) is here, with nothing of the state that was seen before.
-        let (back, left): (Vec<_>, Vec<_>) = left.partition(|left| self.is_listed(&left.session, &new));
+        let (back, left): (Vec<_>, Vec<_>) = left.partition(|left| self.is_listed(&left.session, new));
         let states = self.people.values().filter(|person| person.listed_at.is_some() && new(person.state_at));
         let mut states: Vec<_> = states
             .filter(|person| person.state.is_some() || person.listed_at.is_none_or(|listed| listed <= from))

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::store::Incarnation;
+use crate::hub::Live;
 
 /// Frames kept per document: what readers a few batches apart are about to be sent.
 const FRAMES_MAX: usize = 64;
@@ -64,12 +64,15 @@ impl FrameCache {
 /// The caches of all documents that someone has open.
 #[derive(Default)]
 pub(super) struct Frames {
-    caches: Mutex<HashMap<Incarnation, Weak<FrameCache>>>,
+    /// By the address of the open document.
+    caches: Mutex<HashMap<usize, Weak<FrameCache>>>,
 }
 
 impl Frames {
-    /// The cache of a document.
-    pub(super) fn of(&self, document: Incarnation) -> Arc<FrameCache> {
+    /// The cache of an open document. It is shared by those who hold this very `Live`: presence stamps begin again with each.
+    pub(super) fn of(&self, document: &Arc<Live>) -> Arc<FrameCache> {
+        // No address is given twice while the cache lives: whoever holds the cache holds the document.
+        let document = Arc::as_ptr(document) as usize;
         let mut caches = self.caches.lock();
         if let Some(cache) = caches.get(&document).and_then(Weak::upgrade) {
             return cache;

@@ -99,6 +99,11 @@ impl Outbox {
         self.stuck.map(|(since, _)| since + self.write_time)
     }
 
+    /// When a socket that is stuck last took something; none if it is not stuck.
+    pub(super) fn last_progress(&self) -> Option<Instant> {
+        self.stuck.map(|(since, _)| since)
+    }
+
     /// Reads the next message.
     pub(super) fn poll_read(&mut self, cx: &mut Context) -> Poll<Option<Result<Message, Error>>> {
         let read = Pin::new(&mut self.socket).poll_next(cx);

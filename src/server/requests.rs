@@ -135,7 +135,7 @@ impl Session {
             reset: reset.map(Into::into),
             revisions,
         })?;
-        let frames = self.server.frames.of(follow.live().incarnation());
+        let frames = self.server.frames.of(follow.live());
         self.documents.by_id.insert(id.clone(), token);
         self.documents.open.insert(token, OpenDocument { id, follow, frames, closing: false });
         // Its bell may have rung before it stood here.

@@ -251,7 +251,9 @@ impl Session {
             return Err(None);
         }
         self.pace.look(now);
-        let (ping, gone) = (self.last_heard + limits.ping_after, self.last_heard + limits.idle);
+        // A slow link that still takes what it is given is alive: nothing is read from it meanwhile.
+        let alive = self.outbox.last_progress().map_or(self.last_heard, |progress| progress.max(self.last_heard));
+        let (ping, gone) = (alive + limits.ping_after, alive + limits.idle);
         if gone <= now {
             debug!("a connection fell silent");
             return Err(None);

@@ -1,0 +1,35 @@
+//! An append whose outcome is unknown is settled by reading the log, never by guessing.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use proptests::faulty::{Call, Fate, Faulty};
+use proptests::live::Server;
+use serde_json::json;
+use variorum::limits::Limits;
+
+#[tokio::test]
+async fn an_append_that_was_done_after_all_reaches_everyone_and_is_taken_once() {
+    let appends = AtomicU32::new(0);
+    let store = Faulty::new(move |call| match call {
+        // The second append is done, but whoever asked is told that it failed.
+        Call::Append if appends.fetch_add(1, Ordering::Relaxed) == 1 => Fate::Lost,
+        _ => Fate::Done,
+    });
+    let server = Server::with(store, Limits::default()).await;
+    let (mut ana, mut bo) = (server.client("ana").await, server.client("bo").await);
+    ana.open("d", "").await;
+    bo.open("d", "").await;
+    ana.edited("d", 0, 1, json!(["a"])).await;
+    assert_eq!(bo.hears("revision").await["version"], 1);
+    ana.edit("d", 1, 2, json!([1, "b"])).await;
+    // Not refused: its fate is unknown.
+    let error = ana.hears("error").await;
+    assert_eq!((&error["code"], &error["seq"]), (&json!("storage_unavailable"), &json!(2)));
+    // Nobody asks for anything, and yet the log is looked at: its author hears the ack, the other the revision.
+    assert_eq!(ana.hears("ack").await["version"], 2);
+    assert_eq!(bo.hears("revision").await["op"], json!([1, "b"]));
+    // Sent again, it is what it became.
+    assert_eq!(ana.edited("d", 1, 2, json!([1, "b"])).await["version"], 2);
+    assert_eq!(ana.edited("d", 2, 3, json!([2, "c"])).await["version"], 3);
+    server.stop().await;
+}
