@@ -99,9 +99,10 @@ async fn a_hundred_readers_that_stop_cost_little_memory_and_nobody_time() {
     let after = resident();
     let each = (filled.saturating_sub(before)) / STALLED;
     assert!(each <= 64 << 10, "{each} bytes for each reader that stopped");
-    assert!(after.saturating_sub(filled) < STALLED * (4 << 10), "and no more as time goes on: {}", after - filled);
-    // A wide bound, for noise: a queue per reader, or a wait for one, would be far beyond it.
-    assert!(beside < alone * 3 + Duration::from_millis(1), "alone {alone:?}, beside stopped readers {beside:?}");
+    // What grows now is the log in memory; queues for a hundred readers would be 30 MB.
+    assert!(after.saturating_sub(filled) < 4 << 20, "and no more as time goes on: {}", after - filled);
+    // Wide bounds, for noisy machines: waiting for a reader that stopped would be far beyond them.
+    assert!(beside < alone * 10 + Duration::from_millis(5), "alone {alone:?}, beside stopped readers {beside:?}");
     drop(readers);
     server.stop().await;
 }
