@@ -6,6 +6,7 @@ pub mod faulty;
 pub mod golden;
 pub mod live;
 pub mod plain;
+pub mod process;
 pub mod scribe;
 mod source;
 

@@ -62,16 +62,12 @@ impl Server {
 
     /// A request over HTTP: status, headers as text, and body.
     pub async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
-        for (name, value) in headers {
-            request += &format!("{name}: {value}\r\n");
-        }
-        request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
-        let mut stream = TcpStream::connect(self.address).await.expect("the server accepts");
-        stream.write_all(request.as_bytes()).await.expect("the request is sent");
-        let mut answer = Vec::new();
-        patient(stream.read_to_end(&mut answer)).await.expect("the answer is read");
-        Answer::parse(&answer)
+        http(self.address, method, path, headers, body).await
+    }
+
+    /// Where its WebSocket is.
+    pub fn url(&self) -> String {
+        url(self.address)
     }
 
     /// A client that has said hello.
@@ -79,6 +75,41 @@ impl Server {
         let mut raw = Raw::connect(self.address).await;
         raw.hello(&secret(name), name).await;
         raw
+    }
+}
+
+/// Where the WebSocket of a server at this address is.
+pub fn url(address: SocketAddr) -> String {
+    format!("ws://{address}/v1/connect")
+}
+
+/// A request over HTTP: status, headers as text, and body.
+pub async fn http(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    let mut stream = TcpStream::connect(address).await.expect("the server accepts");
+    stream.write_all(request.as_bytes()).await.expect("the request is sent");
+    let mut answer = Vec::new();
+    patient(stream.read_to_end(&mut answer)).await.expect("the answer is read");
+    Answer::parse(&answer)
+}
+
+/// Every revision of a document, one by one, through the catch-up endpoint.
+pub async fn history(address: SocketAddr, doc: &str) -> Vec<Value> {
+    let mut revisions = Vec::new();
+    loop {
+        let path = format!("/v1/docs/{doc}/revisions?since={}&limit=5000", revisions.len());
+        let mut page = http(address, "GET", &path, &[], "").await.json();
+        let Some(Value::Array(more)) = page.get_mut("revisions").map(Value::take) else {
+            panic!("a page has revisions: {page}");
+        };
+        revisions.extend(more);
+        if page["more"] == json!(false) {
+            return revisions;
+        }
     }
 }
 

@@ -16,11 +16,21 @@ struct Cli {
 enum Command {
     /// Write the golden vectors anew, into `proptests/golden`.
     Golden,
+    /// Serve, as `variorum serve` does: a process for the crash suite to kill.
+    Serve {
+        /// What `variorum serve` is given.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Golden => golden::write(),
+        Command::Serve { flags } => {
+            let words = ["variorum", "serve"].map(String::from).into_iter().chain(flags);
+            return variorum::cli::run(variorum::cli::Cli::parse_from(words));
+        }
     };
     match outcome {
         Ok(said) => {

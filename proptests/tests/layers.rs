@@ -13,6 +13,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("protocol", &["document", "ot"]),
     ("server", &["protocol", "hub", "store", "document", "ot", "limits", "shutdown"]),
     ("client", &["protocol", "document", "ot"]),
+    ("replay", &["client", "document", "ot"]),
     ("limits", &["document"]),
     ("shutdown", &[]),
     ("config", &[]),

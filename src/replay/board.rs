@@ -18,28 +18,28 @@ pub(super) struct Entry {
 
 /// Fills as acks come in; agents read it from different places.
 pub(super) struct Board {
+    /// The version that the agents begin at.
+    begin: Version,
     state: Mutex<State>,
     changed: Notify,
 }
 
 struct State {
-    /// By version, from 1 on. None: no ack came yet, or it is no transaction's (the document's beginning).
+    /// By version, from the one after the beginning on. None: no ack came yet.
     entries: Vec<Option<Entry>>,
     /// For each agent, the version at which each of its transactions is in the text; it rises.
     settled: Vec<Vec<Version>>,
 }
 
 impl Board {
-    pub(super) fn new(agents: usize) -> Self {
-        Board {
-            state: Mutex::new(State { entries: Vec::new(), settled: vec![Vec::new(); agents] }),
-            changed: Notify::new(),
-        }
+    pub(super) fn new(agents: usize, begin: Version) -> Self {
+        let state = State { entries: Vec::new(), settled: vec![Vec::new(); agents] };
+        Board { begin, state: Mutex::new(state), changed: Notify::new() }
     }
 
     /// A transaction became this revision.
     pub(super) fn granted(&self, version: Version, entry: Entry) {
-        let place = (version.0 - 1) as usize;
+        let place = version.since(self.begin) as usize - 1;
         let mut state = self.state.lock();
         state.settled[entry.agent].push(version);
         if state.entries.len() <= place {
@@ -73,17 +73,21 @@ impl Board {
     /// The revisions `(from, to]`, if all are known.
     pub(super) fn between(&self, from: Version, to: Version) -> Option<Vec<Entry>> {
         let state = self.state.lock();
-        let entries = state.entries.get(from.0 as usize..to.0 as usize)?;
+        let entries = state.entries.get(self.places(from, to))?;
         entries.iter().cloned().collect()
     }
 
     /// Waits until the revisions `(from, to]` are known.
     pub(super) async fn knows(&self, from: Version, to: Version) {
         self.until(|state| {
-            let entries = state.entries.get(from.0 as usize..to.0 as usize)?;
+            let entries = state.entries.get(self.places(from, to))?;
             entries.iter().all(Option::is_some).then_some(())
         })
         .await
+    }
+
+    fn places(&self, from: Version, to: Version) -> std::ops::Range<usize> {
+        from.since(self.begin) as usize..to.since(self.begin) as usize
     }
 
     async fn until<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {

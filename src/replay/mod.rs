@@ -127,19 +127,21 @@ pub async fn replay(
     target: &Target,
     progress: impl Fn() + Clone + Send + 'static,
 ) -> Result<Report, Failure> {
-    let board = Arc::new(Board::new(trace.agents.len()));
-    let mut agents = Vec::new();
-    for number in 0..trace.agents.len() {
+    let mut docs = Vec::new();
+    for _ in &trace.agents {
         let create = Create::text(trace.start.clone());
         let doc = client(target)?.open(target.doc.clone(), Some(create)).await?;
         if doc.version() > Version(1) || doc.text().to_string() != trace.start {
             return Err(Failure::NotFresh(target.doc.clone()));
         }
-        agents.push(Agent::new(number, doc, trace.clone(), board.clone()));
+        docs.push(doc);
     }
+    let begin = docs.first().map_or(Version::ZERO, Doc::version);
+    let board = Arc::new(Board::new(docs.len(), begin));
     let began = Instant::now();
     let mut typing = tokio::task::JoinSet::new();
-    for agent in agents {
+    for (number, doc) in docs.into_iter().enumerate() {
+        let agent = Agent::new(number, doc, trace.clone(), board.clone());
         typing.spawn(agent.types(target.batch, progress.clone()));
     }
     let mut docs = Vec::new();

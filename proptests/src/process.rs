@@ -1,0 +1,58 @@
+//! A server in a process of its own, to be killed without warning and started again.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+use crate::live::patient;
+
+/// Where a server runs, whether it runs at present or not: the same directory and port every time.
+pub struct Process {
+    /// Where it listens.
+    pub address: SocketAddr,
+    program: PathBuf,
+    data: PathBuf,
+    running: Option<Child>,
+}
+
+impl Process {
+    /// Starts the proofs' own program, which serves as `variorum serve` does.
+    pub async fn start(program: &str, data: &Path) -> Self {
+        // The port is free a moment later: nothing else is given it so soon.
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        let mut process = Process { address: free, program: program.into(), data: data.to_owned(), running: None };
+        process.restart();
+        process.ready().await;
+        process
+    }
+
+    /// Starts it again, without waiting.
+    pub fn restart(&mut self) {
+        let mut command = Command::new(&self.program);
+        command.args(["serve", "--listen", &self.address.to_string(), "--data"]).arg(&self.data);
+        command.env("VARIORUM_LOG", "warn").stdin(Stdio::null()).kill_on_drop(true);
+        self.running = Some(command.spawn().expect("the server starts"));
+    }
+
+    /// Waits until it listens.
+    pub async fn ready(&mut self) {
+        let listens = async {
+            while tokio::net::TcpStream::connect(self.address).await.is_err() {
+                let ended = self.running.as_mut().and_then(|child| child.try_wait().ok().flatten());
+                assert!(ended.is_none(), "the server ended by itself: {ended:?}");
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        };
+        patient(listens).await;
+    }
+
+    /// Kills it as `kill -9` does, and waits until it is gone.
+    pub async fn kill(&mut self) {
+        let mut child = self.running.take().expect("it runs");
+        let ended = child.try_wait().expect("it can be asked for");
+        assert!(ended.is_none(), "the server ended by itself: {ended:?}");
+        patient(child.kill()).await.expect("it can be killed");
+    }
+}
