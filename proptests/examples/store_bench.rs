@@ -20,7 +20,8 @@ fn main() {
         place.clone()
     };
     println!(
-        "load                      |   rev/s | rev/commit |  CPU us/rev (writer, fold, callers) | us CPU/commit | B written/rev | append p50 / p99 / max ms"
+        "load                      |   rev/s | rev/commit | CPU us/rev (writer, fold, callers) | \
+         us CPU/commit | B written/rev | append p50 / p99 / max ms"
     );
     bare_file(&fresh());
     for (documents, writers, batch) in [(1, 1, 1), (1, 1, 128), (100, 16, 1), (10_000, 128, 1)] {
@@ -133,7 +134,8 @@ async fn load(place: &Path, documents: u64, writers: u64, batch: u64) {
     let ms = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
     let each = |of: [u64; 3], which: usize| (of[which] - cpu_before[which]) as f64 / 1e3 / revisions as f64;
     println!(
-        "{documents:>6} docs, {writers:>3} x {batch:<3}      | {:>7.0} | {:>10.1} | {:>5.2} ({:.2}, {:.2}, {:.2}) | {:>5.1} | {:>6.0} | {:.2} / {:.2} / {:.1}   {} slices of {:.0} us",
+        "{documents:>6} docs, {writers:>3} x {batch:<3}      | {:>7.0} | {:>10.1} | {:>5.2} ({:.2}, {:.2}, {:.2}) | \
+         {:>5.1} | {:>6.0} | {:.2} / {:.2} / {:.1}, {} slices of {:.0} us",
         revisions as f64 / elapsed.as_secs_f64(),
         revisions as f64 / commits as f64,
         (0..3).map(|which| each(folded, which)).sum::<f64>(),

@@ -1,5 +1,5 @@
-//! What the SQLite engine does with damage: it names what cannot be read, harms nothing else, and never takes a loss for
-//! an end.
+//! What the SQLite engine does with damage: it names what cannot be read, harms nothing else, and never takes a loss
+//! for an end.
 
 use std::path::Path;
 use std::sync::Arc;

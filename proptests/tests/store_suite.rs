@@ -390,10 +390,10 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let document = 0..4usize;
+    let (document, count) = (0..4usize, prop_oneof![1..5u64, 1..300u64]);
     prop_oneof![
         2 => document.clone().prop_map(Step::Create),
-        8 => (document.clone(), prop_oneof![1..5u64, 1..300u64]).prop_map(|(document, count)| Step::Append { document, count }),
+        8 => (document.clone(), count).prop_map(|(document, count)| Step::Append { document, count }),
         1 => document.clone().prop_map(|document| Step::Stale { document }),
         1 => document.clone().prop_map(|document| Step::Keep { document }),
         3 => Just(Step::Fold),
@@ -476,9 +476,8 @@ async fn compare(model: &dyn Store, store: &dyn Store, number: Incarnation, span
     for client in scribe.clients() {
         assert_eq!(store.taken(number, client).await, model.taken(number, client).await);
     }
-    for time in
-        [scribe.identity().created.0, scribe.now().time.0 / 2 + scribe.identity().created.0 / 2, scribe.now().time.0]
-    {
+    let (first, last) = (scribe.identity().created.0, scribe.now().time.0);
+    for time in [first, first / 2 + last / 2, last] {
         assert_eq!(store.version_at(number, Time(time)).await, model.version_at(number, Time(time)).await);
     }
 }

@@ -1,7 +1,7 @@
 //! The fold: moves revisions from the journal into pages, in slices so small that no edit waits for one.
 //!
-//! Everything that costs (reading, composing, compressing) happens on the fold's own thread; the writer is handed finished
-//! rows. The journal's rows leave only after all slices of what they hold are written.
+//! Everything that costs (reading, composing, compressing) happens on the fold's own thread; the writer is handed
+//! finished rows. The journal's rows leave only after all slices of what they hold are written.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,8 +30,8 @@ pub const SLICE_WEIGHT: usize = 32;
 const LOOK_AT_LOG: usize = 512;
 /// The write-ahead log is copied into the database when this much of it waits.
 const CHECKPOINT_AT: u64 = 4 << 20;
-/// The log is made to begin again at this length. A sync costs half as much where the file need not grow, so the log is kept
-/// shorter than space alone would ask for.
+/// The log is made to begin again at this length. A sync costs half as much where the file need not grow, so the log is
+/// kept shorter than space alone would ask for.
 const RESTART_AT: u64 = 8 << 20;
 
 /// How long closing may spend on folding: the journal is durable, so what is left is folded after the next start.

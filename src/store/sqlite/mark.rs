@@ -1,8 +1,8 @@
 //! The high-water mark: the newest journal row that was certainly on the disk, kept in a file of its own.
 //!
-//! It is overwritten after each commit and never synced, so it is at or behind the journal on any disk that keeps what it
-//! synced. A journal that ends before it has therefore lost what was acknowledged, and SQLite cannot notice: it takes a
-//! damaged end of its write-ahead log for a commit that was never finished.
+//! It is overwritten after each commit and never synced, so it is at or behind the journal on any disk that keeps what
+//! it synced. A journal that ends before it has therefore lost what was acknowledged, and SQLite cannot notice: it
+//! takes a damaged end of its write-ahead log for a commit that was never finished.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};

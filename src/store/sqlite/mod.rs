@@ -198,8 +198,8 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Moves everything committed so far into pages, as happens by itself when edits pause: for a backup that should hold
-    /// little journal.
+    /// Moves everything committed so far into pages, as happens by itself when edits pause: for a backup that should
+    /// hold little journal.
     pub async fn fold_now(&self) {
         let (answer, done) = oneshot::channel();
         if !self.threads.lock().is_empty() {

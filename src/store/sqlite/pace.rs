@@ -7,7 +7,8 @@ use tokio::sync::oneshot;
 
 /// A fold begins at this many bytes, if documents have enough of them each.
 const FOLD_AT: usize = 1 << 20;
-/// Revisions of each document that make a fold worth its while: rewriting a page for a single one costs more than it saves.
+/// Revisions of each document that make a fold worth its while: rewriting a page for a single one costs more than it
+/// saves.
 const DEPTH: u64 = 32;
 /// A fold begins at this many bytes, however thinly they are spread: more would cost memory, and time at start.
 const FOLD_AT_MOST: usize = 16 << 20;

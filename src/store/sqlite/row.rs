@@ -1,12 +1,13 @@
 //! One journal row: the records of one commit, and a footer that says whose they are.
 //!
 //! ```text
-//! row    = record bytes, records, footer, footer bytes, footer crc, row crc      (all but records and footer: 4 bytes LE)
-//! footer = format, runs, then each run: document, first version, count, the length of each of its records (all varints)
+//! row    = record bytes, records, footer, footer bytes, footer crc, row crc
+//! footer = format, runs, then each run: document, first version, count, the length of each of its records
+//!          (the footer's numbers are varints, those of the row 4 bytes LE)
 //! ```
 //!
-//! A damaged record is known by the footer, a damaged footer is replaced by reading the records in turn; only if both are
-//! damaged is the row lost.
+//! A damaged record is known by the footer, a damaged footer is replaced by reading the records in turn; only if both
+//! are damaged is the row lost.
 
 use std::sync::Arc;
 

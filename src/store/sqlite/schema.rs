@@ -51,8 +51,8 @@ pub fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-/// Opens the writing connection, makes the tables in a new database and refuses what is not ours. Nothing is written to a
-/// database that has tables; one without any is filled only if `may_create`.
+/// Opens the writing connection, makes the tables in a new database and refuses what is not ours. Nothing is written to
+/// a database that has tables; one without any is filled only if `may_create`.
 pub fn open(directory: &Directory, may_create: Result<(), OpenError>) -> Result<Connection, OpenError> {
     if !directory.has_database() {
         may_create?;
@@ -70,7 +70,8 @@ fn open_existing(directory: &Directory, may_create: Result<(), OpenError>) -> Re
         may_create?;
         conn.execute_batch("PRAGMA journal_mode = WAL;")?;
         conn.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
+            "BEGIN IMMEDIATE; {TABLES}; PRAGMA application_id = {APPLICATION_ID};
+            PRAGMA user_version = {FORMAT}; COMMIT;"
         ))?;
         checkpoint(&conn, Checkpoint::Truncate)?;
         directory.sync()?;
@@ -88,10 +89,11 @@ fn open_existing(directory: &Directory, may_create: Result<(), OpenError>) -> Re
 
 fn prepare(conn: &Connection, role: Role) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
-    // Checkpoints happen where they are asked for: never inside an edit's commit, and never in a directory that is damaged.
+    // Checkpoints happen where they are asked for: never inside an edit's commit, and never in a directory that is
+    // damaged.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    // Without this guarantee SQLite prepares a statement again whenever its parameters change, for a better plan: each of
-    // ours has only one, and preparing took a third of the fold's time.
+    // Without this guarantee SQLite prepares a statement again whenever its parameters change, for a better plan: each
+    // of ours has only one, and preparing took a third of the fold's time.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")?;
     match role {

@@ -1,7 +1,8 @@
 //! Bytes kept in a row of the database, with a checksum that binds them to the row's key and compressed if that pays.
 //!
 //! ```text
-//! sealed = crc, sort, content         crc  = CRC-32 of the table's tag, the key and everything after the crc, 4 bytes LE
+//! sealed = crc, sort, content
+//! crc    = CRC-32 of the table's tag, the key and everything after the crc, 4 bytes LE
 //! sort   = 0: content as it is        sort = 1: varint length of the content, then the content compressed with zstd
 //! ```
 
@@ -15,7 +16,7 @@ const ZSTD: u8 = 1;
 const COMPRESS_FROM: usize = 96;
 /// No content is longer; a length that says so is not believed.
 const LENGTH_MAX: u64 = 1 << 30;
-/// zstd's fastest level: on records, whose chains and checksums nothing compresses, the next ones gain below 2 % in size.
+/// zstd's fastest level: on records, whose chains and checksums nothing compresses, the next ones gain below 2 %.
 const LEVEL: i32 = 1;
 
 /// Which table a row is of, so that no row is taken for one of another table.

@@ -125,8 +125,8 @@ impl Slice {
         self.puts.iter().filter_map(row).collect()
     }
 
-    /// Writes the rows. The connection is back at `synchronous = FULL` if this succeeds, and must not be used again if it
-    /// does not.
+    /// Writes the rows. The connection is back at `synchronous = FULL` if this succeeds, and must not be used again if
+    /// it does not.
     pub fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
         conn.execute_batch("PRAGMA synchronous = NORMAL")?;
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;

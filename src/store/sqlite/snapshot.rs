@@ -1,7 +1,8 @@
 //! Kept snapshots: compressed, and in parts, so that writing a large one never holds up an edit for long.
 //!
 //! ```text
-//! whole  = parts 0, 1, ... joined      part 0 begins with: parts (varint), and is written last: it makes the rest count
+//! whole  = parts 0, 1, ... joined
+//! part 0 begins with the number of parts (varint) and is written last: it makes the rest count
 //! whole  = chain, time, text, sealed under (document, version); each part is sealed under (document, version, part)
 //! ```
 

@@ -8,8 +8,8 @@ use crate::store::{Incarnation, StoreError};
 
 /// The unfolded tail of each document that has one.
 ///
-/// A reader takes what it needs from here *before* it reads pages, and the fold commits pages *before* it takes runs out
-/// of here: so no revision is ever in neither.
+/// A reader takes what it needs from here *before* it reads pages, and the fold commits pages *before* it takes runs
+/// out of here: so no revision is ever in neither.
 #[derive(Default)]
 pub struct Tails {
     /// Never an empty queue. Versions of one document are consecutive.
@@ -21,8 +21,8 @@ pub struct Tails {
     /// Bytes that the next fold would take up.
     foldable_bytes: usize,
     foldable_revisions: u64,
-    /// Raised when the journal was read anew: what was prepared before is void, because it may rest on a commit that did
-    /// not last.
+    /// Raised when the journal was read anew: what was prepared before is void, because it may rest on a commit that
+    /// did not last.
     pub life: u64,
 }
 

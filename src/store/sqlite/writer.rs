@@ -323,8 +323,8 @@ fn reopen(shared: &Shared) -> Result<(Reader, Journal), String> {
     Ok((reader, journal))
 }
 
-/// Writes everything that is in the write-ahead log into the database, syncs it, and empties the log. A sync that failed
-/// once may report success later without having written anything; the bytes have to be written again.
+/// Writes everything that is in the write-ahead log into the database, syncs it, and empties the log. A sync that
+/// failed once may report success later without having written anything; the bytes have to be written again.
 pub fn rewrite_log(reader: &Reader) -> Result<(), String> {
     match checkpoint(&reader.conn, Checkpoint::Truncate) {
         Ok(done) if done.busy => Err("another program holds the database".into()),
