@@ -22,4 +22,5 @@ rust-tests:
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --quiet
 
 client-tests: rust-tests
+	cargo build --release --workspace
 	@sh scripts/client-tests.sh
