@@ -132,9 +132,13 @@ impl Drop for EndOnDrop {
             state.followers.values_mut().for_each(|follower| follower.ring());
         }
         let hub = &live.hub;
-        hub.entries.lock().retain(|id, entry| {
-            *id != live.identity().id || entry.live.get().is_none_or(|there| !Arc::ptr_eq(there, live))
-        });
+        let id = &live.identity().id;
+        let mut entries = hub.entries.lock();
+        // One that was opened anew meanwhile has an entry of its own.
+        if entries.get(id).is_some_and(|entry| entry.live.get().is_some_and(|there| Arc::ptr_eq(there, live))) {
+            entries.remove(id);
+        }
+        drop(entries);
         hub.running.fetch_sub(1, std::sync::atomic::Ordering::AcqRel);
         hub.ended.notify_waiters();
     }
