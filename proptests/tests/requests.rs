@@ -193,3 +193,29 @@ async fn every_error_is_json_and_paths_are_decoded() {
     assert_eq!(server.http("GET", "/ready", &[], "").await.status, 200);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_path_says_which_methods_it_has() {
+    let server = Server::start().await;
+    server.http("PUT", "/v1/docs/d", &[], r#"{"kind":"text","content":"Hello"}"#).await;
+    for (path, methods) in [
+        ("/v1/docs/d", "PUT, GET, HEAD, OPTIONS"),
+        ("/v1/docs/d/revisions", "GET, HEAD, OPTIONS"),
+        ("/v1/docs/d/edits", "POST, OPTIONS"),
+        ("/health", "GET, HEAD, OPTIONS"),
+    ] {
+        let asked = server.http("OPTIONS", path, &[], "").await;
+        assert_eq!((asked.status, asked.header("allow")), (204, Some(methods.to_lowercase())), "{path}");
+        let refused = server.http("PATCH", path, &[], "").await;
+        assert_eq!((refused.status, refused.code().as_str()), (405, "method_not_allowed"), "{path}");
+        assert_eq!(refused.header("allow"), Some(methods.to_lowercase()), "{path}");
+    }
+    for path in ["/v1/docs/d", "/v1/docs/d/content", "/v1/docs/d/revisions", "/health"] {
+        let (get, head) = (server.http("GET", path, &[], "").await, server.http("HEAD", path, &[], "").await);
+        assert_eq!((head.status, head.body.as_str()), (get.status, ""), "{path}");
+        for name in ["etag", "content-type", "content-length"] {
+            assert_eq!(head.header(name), get.header(name), "{path}: {name}");
+        }
+    }
+    server.stop().await;
+}

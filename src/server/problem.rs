@@ -17,17 +17,24 @@ pub(super) struct Problem {
     code: Code,
     message: String,
     retry_ms: Option<u64>,
+    /// The methods that the path has, if it was asked for another.
+    allow: Option<String>,
 }
 
 impl Problem {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Problem { code, message: message.into(), retry_ms: None }
+        Problem { code, message: message.into(), retry_ms: None, allow: None }
     }
 
     /// A document that could not be opened or read.
     pub(super) fn of(doc: &DocumentId, error: impl Into<OpenError>) -> Self {
         let (code, message, retry_ms) = failure(doc, &error.into());
-        Problem { code, message, retry_ms }
+        Problem { code, message, retry_ms, allow: None }
+    }
+
+    /// The same, naming the methods that the path has.
+    pub(super) fn allowing(self, methods: String) -> Self {
+        Problem { allow: Some(methods), ..self }
     }
 }
 
@@ -52,6 +59,9 @@ impl Reply for Problem {
         let mut response = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json");
         if let Some(ms) = self.retry_ms {
             response = response.header(header::RETRY_AFTER, ms.div_ceil(1000));
+        }
+        if let Some(methods) = self.allow {
+            response = response.header(header::ALLOW, methods);
         }
         response.body(body.into()).expect("every header is well-formed")
     }

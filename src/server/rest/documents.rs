@@ -1,0 +1,30 @@
+//! Documents as a whole: making one.
+
+use warp::http::StatusCode;
+
+use super::Request;
+use super::body::json;
+use super::content::snapshot_body;
+use super::edits::anonymous;
+use super::endpoint::Answer;
+use crate::document::{DocumentId, Kind, UnsupportedKind};
+use crate::hub::Creation;
+use crate::protocol::{Code, ContentBody};
+use crate::server::problem::Problem;
+
+/// `PUT /v1/docs/{id}`
+pub(super) async fn create(id: DocumentId, request: Request) -> Answer {
+    let ContentBody(create) = ContentBody::parse(&request.body)?;
+    let kind: Kind =
+        create.kind.parse().map_err(|error: UnsupportedKind| Problem::new(Code::UnsupportedKind, error.to_string()))?;
+    let creation = Creation { kind, content: create.content.unwrap_or_default(), author: anonymous() };
+    let opened = request.server.hub.open(&id, Some(&creation)).await;
+    let (live, made) = opened.map_err(|error| Problem::of(&id, error))?;
+    let there = live.identity().kind;
+    if there != kind {
+        let message = format!("document {id} is of kind {}, not {}", there.as_str(), kind.as_str());
+        return Err(Problem::new(Code::WrongKind, message));
+    }
+    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
+    json(status, &snapshot_body(&live, &live.now(), None))
+}

@@ -1,0 +1,153 @@
+//! An endpoint: what is asked for, and who answers; and the way of a request to it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use warp::http::{HeaderMap, Method, Response, StatusCode, header};
+
+use super::body::{Incoming, read_body};
+use super::{ENDPOINTS, parameters};
+use crate::document::DocumentId;
+use crate::protocol::Code;
+use crate::server::Server;
+use crate::server::problem::Problem;
+use crate::shutdown::Phase;
+use crate::store::Pending;
+
+/// What a handler answers.
+pub(super) type Answer = Result<warp::reply::Response, Problem>;
+
+/// Parameters of a query, by name.
+pub(in crate::server) type Query = HashMap<String, String>;
+
+/// A method of a path.
+pub(in crate::server) struct Endpoint {
+    pub(in crate::server) method: Method,
+    /// As in the OpenAPI description: segments in braces are taken from the request.
+    pub(in crate::server) path: &'static str,
+    handler: Handler,
+    /// Whether it still answers while the server goes away.
+    even_while_draining: bool,
+}
+
+/// Who answers.
+enum Handler {
+    /// Something about the server.
+    Server(fn(Request) -> Pending<'static, Answer>),
+    /// Something about the document that `{id}` in the path names.
+    Document(fn(DocumentId, Request) -> Pending<'static, Answer>),
+}
+
+/// A request on its way to its handler.
+pub(in crate::server) struct Request {
+    pub(in crate::server) server: Arc<Server>,
+    pub(in crate::server) phase: Phase,
+    pub(in crate::server) query: Query,
+    pub(in crate::server) headers: HeaderMap,
+    /// Empty unless the method carries one.
+    pub(in crate::server) body: bytes::Bytes,
+}
+
+impl Endpoint {
+    pub(super) const fn document(
+        method: Method,
+        path: &'static str,
+        handler: fn(DocumentId, Request) -> Pending<'static, Answer>,
+    ) -> Self {
+        Endpoint { method, path, handler: Handler::Document(handler), even_while_draining: false }
+    }
+
+    /// One that answers even while the server goes away.
+    pub(super) const fn always(
+        method: Method,
+        path: &'static str,
+        handler: fn(Request) -> Pending<'static, Answer>,
+    ) -> Self {
+        Endpoint { method, path, handler: Handler::Server(handler), even_while_draining: true }
+    }
+
+    /// What a path has in the places of this one's braces, by name, still encoded; none if it is another path.
+    fn matched<'p>(&self, path: &'p str) -> Option<HashMap<&'static str, &'p str>> {
+        let mut parts = HashMap::new();
+        let (mut due, mut found) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (due.next(), found.next()) {
+                (None, None) => return Some(parts),
+                (Some(due), Some(found)) => match due.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                    Some(name) if !found.is_empty() => _ = parts.insert(name, found),
+                    None if due == found => {}
+                    _ => return None,
+                },
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// The endpoints of a path, one for each of its methods; none if nothing is there.
+pub(in crate::server) fn find(path: &str) -> Option<Vec<&'static Endpoint>> {
+    let found: Vec<_> = ENDPOINTS.iter().filter(|endpoint| endpoint.matched(path).is_some()).collect();
+    (!found.is_empty()).then_some(found)
+}
+
+/// Answers a request to a path that has these endpoints.
+pub(in crate::server) async fn answer(
+    endpoints: Vec<&'static Endpoint>,
+    method: Method,
+    path: String,
+    mut request: Request,
+    body: impl Incoming,
+) -> Answer {
+    // What a HEAD is answered with is what a GET would be, and hyper leaves the body out.
+    let wanted = if method == Method::HEAD { Method::GET } else { method };
+    let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.method == wanted) else {
+        return no_such_method(&endpoints, &wanted);
+    };
+    if request.phase != Phase::Serving && !endpoint.even_while_draining {
+        return Err(Problem::new(Code::ShuttingDown, "the server is shutting down"));
+    }
+    let parts = endpoint.matched(&path).expect("the endpoint was found by its path");
+    let id = parts.get("id").map(|id| parameters::document_id(id)).transpose()?;
+    if matches!(wanted, Method::PUT | Method::POST) {
+        request.body = read_body(body, &request.server.limits).await?;
+    }
+    match endpoint.handler {
+        Handler::Server(handler) => handler(request).await,
+        Handler::Document(handler) => handler(id.expect("the path of a document names it"), request).await,
+    }
+}
+
+/// What a path answers to a method that it does not have, and to the question which it has.
+fn no_such_method(endpoints: &[&'static Endpoint], asked: &Method) -> Answer {
+    let mut allowed: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.method.as_str()).collect();
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    allowed.push("OPTIONS");
+    let allowed = allowed.join(", ");
+    if asked == Method::OPTIONS {
+        let answer = Response::builder().status(StatusCode::NO_CONTENT).header(header::ALLOW, &allowed);
+        return Ok(answer.body(Default::default()).expect("methods are a header value"));
+    }
+    let message = format!("this path does not have the method {asked}; it has {allowed}");
+    Err(Problem::new(Code::MethodNotAllowed, message).allowing(allowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(path: &str) -> Option<&'static str> {
+        find(path).map(|endpoints| endpoints[0].path)
+    }
+
+    #[test]
+    fn a_path_is_found_whole() {
+        assert_eq!(path("/v1/docs/a%2Eb"), Some("/v1/docs/{id}"));
+        assert_eq!(path("/v1/docs/a/edits"), Some("/v1/docs/{id}/edits"));
+        for nothing in ["", "/", "/v1", "/v1/docs/", "/v1/docs/a/", "/v1/docs/a/editsx", "/v1/docs//edits", "v1/docs/a"]
+        {
+            assert_eq!(path(nothing), None, "{nothing:?}");
+        }
+    }
+}
