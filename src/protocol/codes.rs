@@ -74,6 +74,8 @@ codes! {
     ReadOnly = "read_only", 403, Retry::No, OnSocket::Stays;
     /// No document has this id.
     UnknownDocument = "unknown_document", 404, Retry::No, OnSocket::Stays;
+    /// The document has no label of this name.
+    UnknownLabel = "unknown_label", 404, Retry::No, OnSocket::Never;
     /// No such path.
     NotFound = "not_found", 404, Retry::No, OnSocket::Never;
     /// A path that exists, asked with a method it does not have.
@@ -88,6 +90,14 @@ codes! {
     WrongKind = "wrong_kind", 409, Retry::No, OnSocket::Stays;
     /// A message about a document that is not open on this connection.
     NotOpen = "not_open", 409, Retry::No, OnSocket::Stays;
+    /// A label whose name is given to another version.
+    LabelExists = "label_exists", 409, Retry::No, OnSocket::Never;
+    /// A new document under an id that is another document's.
+    DocumentExists = "document_exists", 409, Retry::No, OnSocket::Never;
+    /// A merge of a document that does not begin at a version of the one it is merged into.
+    NotABranch = "not_a_branch", 409, Retry::No, OnSocket::Never;
+    /// A deletion of a document that branches begin at.
+    HasBranches = "has_branches", 409, Retry::No, OnSocket::Never;
     /// A version whose history is no longer kept.
     VersionPruned = "version_pruned", 410, Retry::No, OnSocket::Stays;
     /// The document was deleted and made anew since.
