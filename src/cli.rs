@@ -9,6 +9,7 @@ use tracing::info;
 use crate::config::{Config, Flags, Keep};
 use crate::hub::System;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::replay;
 use crate::server::{self, Parts};
 use crate::shutdown;
@@ -60,10 +61,11 @@ fn failed(sentence: &str) -> ExitCode {
 
 async fn serve(flags: Flags) -> Result<(), String> {
     let config = Config::settle(flags).map_err(|error| error.to_string())?;
+    let metrics = Metrics::new();
     let store: Arc<dyn Store> = match &config.keep {
         Keep::Memory => Arc::new(MemoryStore::new()),
         Keep::Directory { path, accept_loss } => {
-            let options = SqliteOptions { accept_loss: *accept_loss };
+            let options = SqliteOptions { accept_loss: *accept_loss, metrics: metrics.clone() };
             Arc::new(SqliteStore::open(path, options).map_err(|error| error.to_string())?)
         }
     };
@@ -71,7 +73,7 @@ async fn serve(flags: Flags) -> Result<(), String> {
         server::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     let address = listener.local_addr().map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     info!(%address, "serving");
-    let parts = Parts { store, world: Arc::new(System), limits: Limits::default() };
+    let parts = Parts { store, world: Arc::new(System), limits: Limits::default(), metrics };
     server::run(parts, listener, shutdown::asked_by_system()).await;
     Ok(())
 }

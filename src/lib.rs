@@ -6,6 +6,7 @@ pub mod config;
 pub mod document;
 pub mod hub;
 pub mod limits;
+pub mod metrics;
 pub mod ot;
 pub mod protocol;
 pub mod replay;

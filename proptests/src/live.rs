@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use variorum::hub::System;
 use variorum::limits::Limits;
+use variorum::metrics::Metrics;
 use variorum::server::{self, Parts};
 use variorum::store::{MemoryStore, Store};
 
@@ -41,7 +42,7 @@ impl Server {
         let listener = server::bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let (stop, asked) = oneshot::channel();
-        let parts = Parts { store, world: Arc::new(System), limits };
+        let parts = Parts { store, world: Arc::new(System), limits, metrics: Metrics::new() };
         let running = tokio::spawn(server::run(parts, listener, async {
             // Dropping the sender asks too.
             let _ = asked.await;

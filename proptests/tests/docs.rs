@@ -1,15 +1,13 @@
 //! `docs/protocol.md` says what the code does: every example is parsed, every worked op computed, every table compared, and
 //! its two sessions replayed against a real server.
 
-#[path = "docs/page.rs"]
-mod page;
 #[path = "docs/replay.rs"]
 mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use page::Page;
 use proptests::live::{Raw, Server};
+use proptests::page::Page;
 use replay::Meaning;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;

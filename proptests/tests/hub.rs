@@ -7,6 +7,7 @@ use proptests::live::secret;
 use variorum::document::{Author, ClientKey, DocumentId, Edit, EditLimits, Kind, Origin, SentOp, Seq, User, Version};
 use variorum::hub::{Body, Creation, Hub, Live, OpenError, Outcome, Settings, Signal, System};
 use variorum::limits::Limits;
+use variorum::metrics::Metrics;
 use variorum::ot::TextOp;
 use variorum::store::{MemoryStore, SNAPSHOT_EVERY, Store};
 
@@ -21,7 +22,11 @@ impl World {
     fn new() -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let edit_limits: EditLimits = Limits::default().edit();
-        let hub = Hub::new(store.clone(), Arc::new(System), Settings { edit_limits, idle_timeout: IDLE });
+        let hub = Hub::new(
+            store.clone(),
+            Arc::new(System),
+            Settings { edit_limits, idle_timeout: IDLE, metrics: Metrics::new() },
+        );
         World { store, hub }
     }
 
@@ -122,7 +127,7 @@ async fn opening_reads_the_last_snapshot_and_what_follows_it() {
     let again = Hub::new(
         world.store.clone(),
         Arc::new(System),
-        Settings { edit_limits: Limits::default().edit(), idle_timeout: IDLE },
+        Settings { edit_limits: Limits::default().edit(), idle_timeout: IDLE, metrics: Metrics::new() },
     );
     let (live, made) = again.open(&id("d"), None).await.expect("it opens");
     assert_eq!((live.head(), made), (Version(typed), false));

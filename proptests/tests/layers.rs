@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("ot", &[]),
     ("document", &["ot"]),
-    ("store", &["document", "ot"]),
-    ("hub", &["store", "document", "ot"]),
+    ("store", &["document", "ot", "metrics"]),
+    ("hub", &["store", "document", "ot", "metrics"]),
     ("protocol", &["document", "ot"]),
-    ("server", &["protocol", "hub", "store", "document", "ot", "limits", "shutdown"]),
+    ("server", &["protocol", "hub", "store", "document", "ot", "limits", "metrics", "shutdown"]),
     ("client", &["protocol", "document", "ot"]),
     ("replay", &["client", "document", "ot"]),
     ("limits", &["document"]),
+    ("metrics", &[]),
     ("shutdown", &[]),
     ("config", &[]),
 ];

@@ -30,7 +30,7 @@ fn open(directory: &Path) -> SqliteStore {
 }
 
 fn open_accepting_loss(directory: &Path) -> SqliteStore {
-    SqliteStore::open(directory, SqliteOptions { accept_loss: true }).unwrap()
+    SqliteStore::open(directory, SqliteOptions { accept_loss: true, ..SqliteOptions::default() }).unwrap()
 }
 
 impl World {

@@ -44,7 +44,16 @@ pub(super) enum Input {
 /// An edit and who waits for its fate.
 pub(super) struct Submission {
     pub(super) edit: Edit,
+    /// When it arrived.
+    pub(super) arrived: Instant,
     pub(super) reply: ReplyTo,
+}
+
+impl Submission {
+    /// An edit that arrives now.
+    pub(super) fn new(edit: Edit, reply: ReplyTo) -> Self {
+        Submission { edit, arrived: Instant::now(), reply }
+    }
 }
 
 /// Who waits.
@@ -340,8 +349,19 @@ impl Authority {
     }
 
     fn answer(&self, outcomes: impl Iterator<Item = (Submission, Outcome)>) {
+        let metrics = self.live.hub.metrics();
+        let now = Instant::now();
         let mut state = self.live.state.lock();
         for (submission, outcome) in outcomes {
+            match &outcome {
+                Outcome::Granted(_) => {
+                    metrics.edits.granted.inc();
+                    metrics.ack_seconds.observe((now - submission.arrived).as_secs_f64());
+                }
+                Outcome::Repeated(_) => metrics.edits.repeated.inc(),
+                Outcome::Refused(_) => metrics.edits.refused.inc(),
+                Outcome::Failed(_) | Outcome::Ended(_) => metrics.edits.failed.inc(),
+            }
             let seq = submission.edit.origin.map(|origin| origin.seq);
             match submission.reply {
                 // A waiter that went away does not need its answer.

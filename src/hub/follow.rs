@@ -267,7 +267,7 @@ impl Follow {
             (follower.outstanding, start)
         };
         let base = edit.base;
-        let input = Input::Edit(Submission { edit, reply: ReplyTo::Follower(self.id) });
+        let input = Input::Edit(Submission::new(edit, ReplyTo::Follower(self.id)));
         if base >= start {
             match self.live.inbox.try_send(input) {
                 Err(TrySendError::Full(input)) => (outstanding, Some(self.send(input))),

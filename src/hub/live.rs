@@ -162,7 +162,7 @@ impl Live {
             return Outcome::Failed(error);
         }
         let (reply, outcome) = oneshot::channel();
-        let submission = Submission { edit, reply: ReplyTo::Waiter(reply) };
+        let submission = Submission::new(edit, ReplyTo::Waiter(reply));
         // A send to an authority that ended drops the reply, and that is the answer.
         let _ = self.inbox.send(Input::Edit(submission)).await;
         outcome.await.unwrap_or_else(|_| Outcome::Ended(self.state.lock().ended.clone().unwrap_or(Ended::Failed)))

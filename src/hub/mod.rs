@@ -27,6 +27,7 @@ use crate::document::{
     Author, ChainKey, Decision, Document, DocumentId, Edit, EditLimits, Epoch, Identity, Kind, Refusal, Revision,
     Snapshot, Version,
 };
+use crate::metrics::Metrics;
 use crate::ot::TextOpBuilder;
 use crate::store::{Created, Found, SNAPSHOT_EVERY, Store, StoreError};
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub edit_limits: EditLimits,
     /// How long a document stays in memory that nobody has open.
     pub idle_timeout: Duration,
+    /// Where edits and deliveries are counted.
+    pub metrics: Metrics,
 }
 
 /// All open documents of this process.
@@ -137,6 +140,11 @@ impl Hub {
     /// Clock and randomness.
     pub fn world(&self) -> &Arc<dyn World> {
         &self.world
+    }
+
+    /// Where the hub and its documents count.
+    pub fn metrics(&self) -> &Metrics {
+        &self.settings.metrics
     }
 
     /// How many documents are in memory.

@@ -145,6 +145,18 @@ pub enum ServerMessage {
     },
 }
 
+impl ServerMessage {
+    /// The code it carries, if it carries one.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            ServerMessage::Refused { code, .. }
+            | ServerMessage::Closed { code, .. }
+            | ServerMessage::Error { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}
+
 /// A revision, or several composed, as one item of a list or the body of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevisionItem {

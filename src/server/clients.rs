@@ -65,6 +65,11 @@ impl Clients {
         }
     }
 
+    /// How many are connected.
+    pub(super) fn count(&self) -> usize {
+        self.connected.lock().len()
+    }
+
     /// Rings every session's own bell: the server's phase has changed.
     pub(super) fn ring_all(&self) {
         self.connected.lock().values().for_each(|(_, standing)| standing.signal.ring(SELF));

@@ -12,12 +12,14 @@ use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use prometheus::IntGauge;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tracing::{debug, warn};
 
 use super::Server;
 use super::listener::Listener;
 use super::routes;
+use crate::metrics::Metrics;
 use crate::shutdown::{Phase, Watch};
 
 /// Pause after a failed accept: out of file descriptors, for instance, where trying at once would spin.
@@ -44,7 +46,7 @@ where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let written = Written::default();
-    let io = TokioIo::new(Counted { io, written: written.clone() });
+    let io = TokioIo::new(Counted { io, written: written.clone(), _open: Open::new(&server.metrics) });
     let routes = TowerToHyperService::new(warp::service(routes::all(server.clone(), watch.clone())));
     // The upgrade finds the connection's counter in its request.
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -81,10 +83,28 @@ impl Written {
     }
 }
 
-/// A connection that counts what it writes.
+/// A connection that counts what it writes, and itself while it is open, upgraded or not.
 struct Counted<I> {
     io: I,
     written: Written,
+    _open: Open,
+}
+
+/// One of the open connections.
+struct Open(IntGauge);
+
+impl Open {
+    fn new(metrics: &Metrics) -> Self {
+        metrics.accepted.inc();
+        metrics.connections.inc();
+        Open(metrics.connections.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {

@@ -71,8 +71,10 @@ impl Session {
         let Some(document) = self.documents.open.get(&token) else { return Ok(()) };
         let doc = &document.id;
         let gone = |_| None;
+        let given = &self.server.metrics.deliveries;
         match delivery {
             Delivery::Revision(revision) => {
+                given.single.inc();
                 let leads = Leads::Revisions(revision.version.0 - 1, revision.version.0);
                 let frame = document.frames.get(leads, || {
                     json(&ServerMessage::Revision { doc: doc.clone(), item: RevisionItem::of(&revision) })
@@ -80,6 +82,7 @@ impl Session {
                 self.outbox.gather(frame).map_err(gone)
             }
             Delivery::Stretch { from, to, pieces } => {
+                given.composed.inc();
                 let frame = document.frames.get(Leads::Revisions(from.0, to.0), || {
                     let stretch = Stretch::join_all(pieces.iter().map(|piece| piece.stretch()).collect());
                     json(&composed(doc, &stretch.expect("a stretch to deliver is not empty")))
@@ -100,6 +103,7 @@ impl Session {
                 self.say(&ServerMessage::Error { code, message, doc, seq: seq.map(|seq| seq.0), reply_to, retry_ms })
             }
             Delivery::Presence { from, to, change } => {
+                given.presence.inc();
                 let frame = document.frames.get(Leads::Presence(from, to), || {
                     json(&ServerMessage::Presence { doc: doc.clone(), view: everyone(change) })
                 });
@@ -123,6 +127,7 @@ impl Session {
         match stretch {
             Ok(stretch) => {
                 document.follow.passed(stretch.to);
+                self.server.metrics.deliveries.composed.inc();
                 let message = composed(&document.id, &stretch);
                 self.todo.push_back(token);
                 self.say(&message)

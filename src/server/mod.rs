@@ -26,8 +26,9 @@ pub use listener::{Listener, bind};
 
 use crate::hub::{Hub, Settings, World};
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::shutdown::{self, Phase};
-use crate::store::Store;
+use crate::store::{Condition, Store};
 use clients::Clients;
 use frames::Frames;
 
@@ -39,12 +40,15 @@ pub struct Parts {
     pub world: Arc<dyn World>,
     /// Every bound.
     pub limits: Limits,
+    /// Where the server counts; the store is given the same.
+    pub metrics: Metrics,
 }
 
 /// What every connection and request shares.
 pub(crate) struct Server {
     hub: Arc<Hub>,
     limits: Limits,
+    metrics: Metrics,
     clients: Clients,
     frames: Frames,
 }
@@ -61,11 +65,16 @@ const STOP_AT_MOST: Duration = Duration::from_millis(1_700);
 /// durable, every socket hears `draining` and is closed with 1012. Returns when the store is closed, or its disk has hung for
 /// too long.
 pub async fn run<L: Listener>(parts: Parts, listener: L, asked: impl Future<Output = ()>) {
-    let settings = Settings { edit_limits: parts.limits.edit(), idle_timeout: parts.limits.document_idle };
+    let settings = Settings {
+        edit_limits: parts.limits.edit(),
+        idle_timeout: parts.limits.document_idle,
+        metrics: parts.metrics.clone(),
+    };
     let hub = Hub::new(parts.store.clone(), parts.world, settings);
     let server = Arc::new(Server {
         hub: hub.clone(),
         limits: parts.limits,
+        metrics: parts.metrics,
         clients: Clients::default(),
         frames: Frames::default(),
     });
@@ -96,6 +105,14 @@ pub async fn run<L: Listener>(parts: Parts, listener: L, asked: impl Future<Outp
 }
 
 impl Server {
+    /// Everything counted, with what is looked up only when asked for.
+    fn metrics_text(&self) -> Vec<u8> {
+        self.metrics.sessions.set(self.clients.count() as i64);
+        self.metrics.documents.set(self.hub.open_documents() as i64);
+        self.metrics.store_good.set(i64::from(self.hub.store().condition() == Condition::Good));
+        self.metrics.text()
+    }
+
     /// A new public id of a connection.
     fn session_id(&self) -> CompactString {
         let mut bytes = [0; 12];

@@ -16,12 +16,14 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::connection::Written;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::protocol::{Code, ServerMessage};
 
 /// A WebSocket as sessions use it.
 pub(super) struct Outbox {
     socket: WebSocketStream<TokioIo<Upgraded>>,
     written: Written,
+    metrics: Metrics,
     write_ahead: usize,
     write_time: Duration,
     close_time: Duration,
@@ -34,10 +36,16 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(socket: WebSocketStream<TokioIo<Upgraded>>, written: Written, limits: &Limits) -> Self {
+    pub(super) fn new(
+        socket: WebSocketStream<TokioIo<Upgraded>>,
+        written: Written,
+        limits: &Limits,
+        metrics: Metrics,
+    ) -> Self {
         Outbox {
             socket,
             written,
+            metrics,
             write_ahead: limits.write_ahead_bytes,
             write_time: limits.write_time,
             close_time: limits.close_time,
@@ -49,6 +57,9 @@ impl Outbox {
 
     /// Gathers a message.
     pub(super) fn say(&mut self, message: &ServerMessage) -> Result<(), Error> {
+        if let Some(code) = message.code() {
+            self.metrics.errors.with_label_values(&["socket", code.as_str()]).inc();
+        }
         let json = serde_json::to_string(message).expect("every message of ours is JSON");
         self.gather(json.into())
     }

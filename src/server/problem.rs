@@ -63,7 +63,10 @@ impl Reply for Problem {
         if let Some(methods) = self.allow {
             response = response.header(header::ALLOW, methods);
         }
-        response.body(body.into()).expect("every header is well-formed")
+        let mut response: warp::reply::Response = response.body(body.into()).expect("every header is well-formed");
+        // For whoever counts answers.
+        response.extensions_mut().insert(self.code);
+        response
     }
 }
 

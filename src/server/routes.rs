@@ -9,6 +9,8 @@ use warp::{Filter, Reply};
 use super::connection::Written;
 use super::problem::{Problem, recover};
 use super::{Server, rest, upgrade};
+use crate::metrics::Metrics;
+use crate::protocol::Code;
 use crate::shutdown::Watch;
 
 /// Every route of the server.
@@ -16,6 +18,7 @@ pub(super) fn all(
     server: Arc<Server>,
     watch: Watch,
 ) -> impl Filter<Extract = (impl Reply,), Error = std::convert::Infallible> + Clone {
+    let metrics = server.metrics.clone();
     let with_server = warp::any().map(move || server.clone());
     let with_watch = warp::any().map(move || watch.clone());
     let headers = warp::header::headers_cloned;
@@ -48,7 +51,17 @@ pub(super) fn all(
             answer(rest::answer(endpoints, method, path, request, body).await)
         });
 
-    connect.or(http).recover(recover)
+    connect.or(http).recover(recover).map(move |reply| counted(&metrics, reply))
+}
+
+/// An answer on its way out, counted.
+fn counted(metrics: &Metrics, reply: impl Reply) -> warp::reply::Response {
+    let response = reply.into_response();
+    metrics.requests.with_label_values(&[response.status().as_str()]).inc();
+    if let Some(code) = response.extensions().get::<Code>() {
+        metrics.errors.with_label_values(&["http", code.as_str()]).inc();
+    }
+    response
 }
 
 /// A handler's answer, whichever way it went.

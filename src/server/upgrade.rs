@@ -56,7 +56,7 @@ pub(super) fn upgrade(
             Ok(upgraded) => {
                 let config = config(&server.limits);
                 let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
-                let outbox = Outbox::new(socket, written.unwrap_or_default(), &server.limits);
+                let outbox = Outbox::new(socket, written.unwrap_or_default(), &server.limits, server.metrics.clone());
                 // Each boxed for itself: a connection then takes the room of the stage it is in, not of all of them.
                 if let Some(session) = Box::pin(hello::greet(server, outbox, watch)).await {
                     Box::pin(session.run()).await;

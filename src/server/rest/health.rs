@@ -1,11 +1,12 @@
-//! Whether the process is alive, and whether requests should be sent here.
+//! Whether the process is alive, whether requests should be sent here, and what it counts.
 
 use serde::Serialize;
-use warp::http::StatusCode;
+use warp::http::{Response, StatusCode, header};
 
 use super::Request;
 use super::body::json;
 use super::endpoint::Answer;
+use crate::metrics;
 use crate::protocol::Code;
 use crate::server::problem::Problem;
 use crate::shutdown::Phase;
@@ -32,4 +33,10 @@ pub(super) async fn ready(request: Request) -> Answer {
         Condition::Good => json(StatusCode::OK, &OK),
         Condition::Failing(reason) | Condition::ReadOnly(reason) => Err(Problem::new(Code::StorageUnavailable, reason)),
     }
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(request: Request) -> Answer {
+    let answer = Response::builder().header(header::CONTENT_TYPE, metrics::CONTENT_TYPE);
+    Ok(answer.body(request.server.metrics_text().into()).expect("every header is well-formed"))
 }

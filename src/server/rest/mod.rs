@@ -18,6 +18,7 @@ pub(super) use endpoint::{Endpoint, Request, answer, find};
 pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint::always(Method::GET, "/health", |request| Box::pin(health::health(request))),
     Endpoint::always(Method::GET, "/ready", |request| Box::pin(health::ready(request))),
+    Endpoint::always(Method::GET, "/metrics", |request| Box::pin(health::metrics(request))),
     Endpoint::document(Method::PUT, "/v1/docs/{id}", |id, request| Box::pin(documents::create(id, request))),
     Endpoint::document(Method::GET, "/v1/docs/{id}", |id, request| Box::pin(content::snapshot(id, request))),
     Endpoint::document(Method::GET, "/v1/docs/{id}/content", |id, request| Box::pin(content::bare(id, request))),

@@ -12,7 +12,6 @@ use super::readers::Reader;
 use super::requests::{Answer, Edit};
 use super::row::RowWriter;
 use super::sealed::{Tag, verify};
-use super::stats::add;
 use super::writer::Writer;
 use crate::document::{Identity, Revision, Version};
 use crate::store::codec::encode_record;
@@ -82,11 +81,10 @@ impl Writer {
             tails.push(mark.row, row.body.len(), row.runs);
             fold_is_due(tails.foldable_bytes(), tails.foldable_depth())
         };
-        let counters = &self.shared.counters;
-        add(&counters.commits, 1);
-        add(&counters.revisions, revisions);
-        add(&counters.bytes, row.body.len() as u64);
-        add(&counters.commit_ns, begun.elapsed().as_nanos() as u64);
+        let counts = &self.shared.metrics.store;
+        counts.commit_seconds.observe(begun.elapsed().as_secs_f64());
+        counts.commit_revisions.observe(revisions as f64);
+        counts.journal_bytes.inc_by(row.body.len() as u64);
         self.shared.pace.committed(row.body.len(), due);
         Ok(())
     }

@@ -17,7 +17,6 @@ use super::requests::Request;
 use super::row::Run;
 use super::schema::{Checkpoint, checkpoint};
 use super::slice::{NotWritten, Put, Slice};
-use super::stats::add;
 use super::tails::Unfolded;
 use crate::document::Version;
 use crate::store::{Incarnation, StoreError};
@@ -139,7 +138,7 @@ impl Fold {
             let rest = runs.split_off(step);
             match self.prepare(document, runs) {
                 Ok(Prepared { puts, to, count }) => {
-                    add(&self.shared.counters.folded, count);
+                    self.shared.metrics.store.folded.inc_by(count);
                     self.slice.puts.extend(puts);
                     self.slice.folded.push((document, to));
                 }
@@ -230,7 +229,7 @@ impl Fold {
         };
         let mut look = checkpoint(conn, Checkpoint::Look);
         if look.as_ref().is_ok_and(|look| look.pending_bytes >= CHECKPOINT_AT) {
-            add(&self.shared.counters.checkpoints, 1);
+            self.shared.metrics.store.checkpoints.inc();
             look = checkpoint(conn, Checkpoint::Passive);
         }
         let look = match look {
@@ -241,7 +240,7 @@ impl Fold {
                 return;
             }
         };
-        self.shared.counters.log_bytes.store(look.log_bytes, std::sync::atomic::Ordering::Relaxed);
+        self.shared.metrics.store.log_bytes.set(look.log_bytes as i64);
         if look.log_bytes >= RESTART_AT && look.pending_bytes > 0 {
             // The log begins again only if nothing is added between the end of a checkpoint and the next commit, which
             // the writer alone can see to. Almost everything was copied just now, so it is short.

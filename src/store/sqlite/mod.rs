@@ -52,21 +52,23 @@ use self::readers::{Reader, Readers};
 use self::requests::{Edit, Request};
 use self::sealed::Press;
 use self::slice::Slice;
-use self::stats::Counters;
 use self::tails::Tails;
 use self::writer::Writer;
 use super::codec::encode_record;
 use super::{AppendError, Condition, Created, Found, Head, Incarnation, Pending, Store, StoreError, Tail};
 use crate::document::{ClientKey, DocumentId, Identity, Revision, Snapshot, Stretch, Taken, Time, Version};
+use crate::metrics::Metrics;
 
 /// Requests that may wait for the writer; whoever comes later waits to be let in.
 const QUEUE: usize = 1024;
 
 /// What an operator decides about a directory.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SqliteOptions {
     /// Go on although something that was acknowledged is lost: from what is there. Copy the directory first.
     pub accept_loss: bool,
+    /// Where the engine counts what it does.
+    pub metrics: Metrics,
 }
 
 /// A log per document in one directory, which it has to itself.
@@ -82,7 +84,7 @@ struct Shared {
     readers: Readers,
     tails: Mutex<Tails>,
     pace: Pace,
-    counters: Counters,
+    metrics: Metrics,
     condition: Mutex<Condition>,
     /// Let go of when the store is closed.
     lock: Mutex<Option<File>>,
@@ -165,7 +167,7 @@ impl SqliteStore {
             directory,
             tails: Mutex::default(),
             pace: Pace::default(),
-            counters: Counters::default(),
+            metrics: options.metrics,
             condition: Mutex::new(Condition::Good),
             lock: Mutex::new(Some(lock)),
         });
@@ -210,7 +212,7 @@ impl SqliteStore {
 
     /// What the engine has counted since it was opened.
     pub fn stats(&self) -> Stats {
-        self.shared.counters.read(self.shared.tails.lock().foldable_bytes())
+        Stats::read(&self.shared.metrics.store, self.shared.tails.lock().foldable_bytes())
     }
 
     async fn ask<T>(&self, request: Request, answer: oneshot::Receiver<T>) -> Result<T, StoreError> {

@@ -1,22 +1,8 @@
-//! What the engine counts, for metrics: read at any time, from any thread.
+//! What the engine has counted, at one moment: for its benchmark and for whoever embeds it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counters since the store was opened.
-#[derive(Default)]
-pub(super) struct Counters {
-    pub commits: AtomicU64,
-    pub revisions: AtomicU64,
-    pub bytes: AtomicU64,
-    pub commit_ns: AtomicU64,
-    pub failures: AtomicU64,
-    pub slices: AtomicU64,
-    pub folded: AtomicU64,
-    pub slice_ns: AtomicU64,
-    pub checkpoints: AtomicU64,
-    pub log_bytes: AtomicU64,
-}
+use crate::metrics::StoreCounts;
 
 /// The counters at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,24 +31,19 @@ pub struct Stats {
     pub unfolded_bytes: u64,
 }
 
-pub(super) fn add(counter: &AtomicU64, more: u64) {
-    counter.fetch_add(more, Ordering::Relaxed);
-}
-
-impl Counters {
-    pub fn read(&self, unfolded_bytes: usize) -> Stats {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+impl Stats {
+    pub(super) fn read(counts: &StoreCounts, unfolded_bytes: usize) -> Stats {
         Stats {
-            commits: get(&self.commits),
-            revisions: get(&self.revisions),
-            journal_bytes: get(&self.bytes),
-            commit_time: Duration::from_nanos(get(&self.commit_ns)),
-            failures: get(&self.failures),
-            slices: get(&self.slices),
-            folded: get(&self.folded),
-            slice_time: Duration::from_nanos(get(&self.slice_ns)),
-            checkpoints: get(&self.checkpoints),
-            log_bytes: get(&self.log_bytes),
+            commits: counts.commit_seconds.get_sample_count(),
+            revisions: counts.commit_revisions.get_sample_sum() as u64,
+            journal_bytes: counts.journal_bytes.get(),
+            commit_time: Duration::from_secs_f64(counts.commit_seconds.get_sample_sum()),
+            failures: counts.commit_failures.get(),
+            slices: counts.slices.get(),
+            folded: counts.folded.get(),
+            slice_time: Duration::from_secs_f64(counts.slice_seconds.get()),
+            checkpoints: counts.checkpoints.get(),
+            log_bytes: counts.log_bytes.get() as u64,
             unfolded_bytes: unfolded_bytes as u64,
         }
     }

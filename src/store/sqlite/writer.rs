@@ -14,7 +14,6 @@ use super::requests::{Answer, Edit, Request};
 use super::schema::{Checkpoint, Role, checkpoint, connect};
 use super::sealed::Press;
 use super::slice::{NotWritten, Slice};
-use super::stats::add;
 use crate::document::Version;
 use crate::store::{Condition, Incarnation};
 
@@ -201,7 +200,7 @@ impl Writer {
                 if let Err(error) = checkpoint(&reader.conn, Checkpoint::Passive) {
                     tracing::warn!(%error, "the write-ahead log cannot be copied into the database");
                 }
-                add(&self.shared.counters.checkpoints, 1);
+                self.shared.metrics.store.checkpoints.inc();
                 let _ = answer.send(());
             }
             Chore::Slice(mut slice) => {
@@ -239,15 +238,15 @@ impl Writer {
             tails.forget_rows(&spent);
         }
         drop(tails);
-        add(&self.shared.counters.slices, 1);
-        add(&self.shared.counters.slice_ns, begun.elapsed().as_nanos() as u64);
+        self.shared.metrics.store.slices.inc();
+        self.shared.metrics.store.slice_seconds.inc_by(begun.elapsed().as_secs_f64());
         Ok(())
     }
 
     /// Lets go of every connection and of everything that a failed commit may have made untrue.
     fn fail(&mut self, reason: &str) {
         tracing::error!(reason, "the store cannot write");
-        add(&self.shared.counters.failures, 1);
+        self.shared.metrics.store.commit_failures.inc();
         self.shared.set_condition(Condition::Failing(reason.to_owned()));
         self.pen = Pen::Broken { reason: reason.to_owned(), tried: Instant::now(), wait: RETRY.0 };
         self.heads.clear();
