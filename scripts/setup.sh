@@ -17,6 +17,8 @@ need() {
 need cc gcc "a C compiler, for the embedded SQLite"
 need node nodejs "Node.js 20 or later, for the TypeScript client"
 need npm npm "npm, for the TypeScript client"
+need nginx nginx-light "nginx, behind which the client is tested"
+need openssl openssl "OpenSSL, for the certificate of that nginx"
 
 if [ -n "$packages" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     apt-get update -qq

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { WebSocket } from "ws";
 import { createClient, type Client, type ClientOptions, type Doc, type ResetEvent } from "../src/index.js";
-import { Proxy, RealServer, seeded } from "./server.js";
+import { Proxy, RealServer, seeded, until } from "./server.js";
 
 const server = new RealServer();
 const clients: Client[] = [];
@@ -13,15 +13,6 @@ const open = (url = server.url, more: Partial<ClientOptions> = {}): Client => {
   clients.push(client);
   return client;
 };
-/** Waits until something is so. */
-const until = async (so: () => boolean, what: string): Promise<void> => {
-  const end = Date.now() + 20_000;
-  while (!so()) {
-    assert.ok(Date.now() < end, `in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-};
-
 before(() => server.start());
 after(async () => {
   for (const client of clients) client.close();

@@ -1,5 +1,6 @@
 /** The real server as a process, and a proxy before it that fails as networks do. */
 
+import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,7 +11,7 @@ import { join } from "node:path";
 /** Where the server's binary is. */
 const BINARY = process.env["VARIORUM"] ?? new URL("../../../target/release/variorum", import.meta.url).pathname;
 
-const freePort = async (): Promise<number> => {
+export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
@@ -134,4 +135,13 @@ export const seeded = (seed: number) => () => {
   let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
   mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
   return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+};
+
+/** Waits until something is so. */
+export const until = async (so: () => boolean, what: string): Promise<void> => {
+  const end = Date.now() + 20_000;
+  while (!so()) {
+    assert.ok(Date.now() < end, `in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 };
