@@ -4,14 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::config::{Config, Flags, Keep};
 use crate::hub::System;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::replay;
-use crate::server::{self, Parts};
+use crate::server::{self, Entry, Parts, SECRET_BYTES, Secret, Tokens};
 use crate::shutdown;
 use crate::store::{MemoryStore, SqliteOptions, SqliteStore, Store};
 
@@ -62,6 +62,7 @@ fn failed(sentence: &str) -> ExitCode {
 async fn serve(flags: Flags) -> Result<(), String> {
     let config = Config::settle(flags).map_err(|error| error.to_string())?;
     let metrics = Metrics::new();
+    let entry = entry(&config)?;
     let store: Arc<dyn Store> = match &config.keep {
         Keep::Memory => Arc::new(MemoryStore::new()),
         Keep::Directory { path, accept_loss } => {
@@ -73,7 +74,24 @@ async fn serve(flags: Flags) -> Result<(), String> {
         server::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     let address = listener.local_addr().map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     info!(%address, "serving");
-    let parts = Parts { store, world: Arc::new(System), limits: Limits::default(), metrics };
+    let parts = Parts { store, world: Arc::new(System), limits: Limits::default(), metrics, entry };
     server::run(parts, listener, shutdown::asked_by_system()).await;
     Ok(())
+}
+
+/// Who is let in. Whoever starts a server should see it.
+fn entry(config: &Config) -> Result<Entry, String> {
+    let Some(auth) = &config.auth else {
+        if config.listen.ip().is_loopback() {
+            info!("no --auth-secret: everyone on this machine may read, change and delete every document");
+        } else {
+            warn!("--open: everyone who reaches this server may read, change and delete every document");
+        }
+        return Ok(Entry::Open);
+    };
+    let secret = Secret::read(&auth.secret).map_err(|error| error.to_string())?;
+    if secret.is_short() {
+        warn!("the secret is shorter than {SECRET_BYTES} bytes, and so easier to guess than it should be");
+    }
+    Ok(Entry::Tokens(Box::new(Tokens::new(&secret, auth.audience.clone()))))
 }

@@ -26,6 +26,15 @@ pub struct Flags {
     /// Go on although the newest commits are lost (the server says when this is needed, and what is lost)
     #[arg(long, env = "VARIORUM_ACCEPT_LOSS")]
     pub accept_loss: bool,
+    /// File that holds the secret by which access tokens are checked; without one, everyone is let in
+    #[arg(long, env = "VARIORUM_AUTH_SECRET", value_name = "FILE")]
+    pub auth_secret: Option<PathBuf>,
+    /// Take only tokens whose `aud` names this
+    #[arg(long, env = "VARIORUM_AUTH_AUDIENCE", value_name = "NAME")]
+    pub auth_audience: Option<String>,
+    /// Listen beyond this machine although there is no secret: everyone who reaches the server may do everything
+    #[arg(long, env = "VARIORUM_OPEN")]
+    pub open: bool,
     /// Settings file, in TOML: the long flags' names with `_` for `-`
     #[arg(long, env = "VARIORUM_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -39,6 +48,9 @@ struct File {
     data: Option<PathBuf>,
     memory: Option<bool>,
     accept_loss: Option<bool>,
+    auth_secret: Option<PathBuf>,
+    auth_audience: Option<String>,
+    open: Option<bool>,
 }
 
 /// What the server does.
@@ -48,6 +60,17 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where documents are kept.
     pub keep: Keep,
+    /// How tokens are checked; none where everyone is let in.
+    pub auth: Option<Auth>,
+}
+
+/// How tokens are checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// File that holds the secret.
+    pub secret: PathBuf,
+    /// What a token's `aud` must name.
+    pub audience: Option<String>,
 }
 
 /// Where documents are kept.
@@ -83,6 +106,15 @@ pub enum ConfigError {
         /// Where and why.
         error: Box<toml::de::Error>,
     },
+    /// Strangers could reach a server that lets everyone in.
+    #[error(
+        "without --auth-secret everyone is let in, so the server listens on this machine only, and {0} is beyond it: \
+         give a secret, or say --open to let in everyone who can reach it"
+    )]
+    NotOpen(SocketAddr),
+    /// An audience without tokens.
+    #[error("--auth-audience is about tokens, which are checked only with --auth-secret")]
+    NoSecret,
 }
 
 impl Config {
@@ -99,7 +131,17 @@ impl Config {
                 accept_loss: flags.accept_loss || file.accept_loss.unwrap_or(false),
             }
         };
-        Ok(Config { listen: flags.listen.or(file.listen).unwrap_or(LISTEN), keep })
+        let listen = flags.listen.or(file.listen).unwrap_or(LISTEN);
+        let auth = match (flags.auth_secret.or(file.auth_secret), flags.auth_audience.or(file.auth_audience)) {
+            (Some(secret), audience) => Some(Auth { secret, audience }),
+            (None, Some(_)) => return Err(ConfigError::NoSecret),
+            (None, None) => None,
+        };
+        let open = flags.open || file.open.unwrap_or(false);
+        if auth.is_none() && !open && !listen.ip().is_loopback() {
+            return Err(ConfigError::NotOpen(listen));
+        }
+        Ok(Config { listen, keep, auth })
     }
 }
 
@@ -125,6 +167,19 @@ mod tests {
         let flags = Flags { listen: Some("127.0.0.1:1".parse().unwrap()), memory: true, ..with_file };
         assert_eq!(Config::settle(flags).unwrap().listen.port(), 1);
         assert_eq!(Config::settle(Flags::default()).unwrap().listen, LISTEN);
+    }
+
+    #[test]
+    fn without_a_secret_only_this_machine_is_served_unless_told_otherwise() {
+        let listen = Some("0.0.0.0:8080".parse().unwrap());
+        let settle = |flags: Flags| Config::settle(Flags { listen, ..flags });
+        let error = settle(Flags::default()).unwrap_err();
+        assert!(error.to_string().contains("--auth-secret") && error.to_string().contains("--open"), "{error}");
+        assert_eq!(settle(Flags { open: true, ..Flags::default() }).unwrap().auth, None);
+        let auth = settle(Flags { auth_secret: Some("key".into()), ..Flags::default() }).unwrap().auth;
+        assert_eq!(auth, Some(Auth { secret: "key".into(), audience: None }));
+        let no_secret = Flags { auth_audience: Some("docs".into()), ..Flags::default() };
+        assert!(matches!(Config::settle(no_secret), Err(ConfigError::NoSecret)));
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub struct Limits {
     pub documents_per_connection: usize,
     /// Largest presence state, in bytes of JSON: it is sent to everyone on every move.
     pub presence_bytes: usize,
+    /// Longest token, in bytes: room for a hundred prefixes; its grants are kept while its connection lasts.
+    pub token_bytes: usize,
+    /// Longest `sub` of a token, in scalar values: it is stored with every revision.
+    pub user_length: usize,
     /// Longest name, in scalar values: it is stored with every revision.
     pub name_length: usize,
     /// Edits per second and connection beyond which reading is slowed: far above what hands and programs that type do.
@@ -63,6 +67,8 @@ impl Default for Limits {
             document_length: 10_000_000,
             documents_per_connection: 1_000,
             presence_bytes: 2_048,
+            token_bytes: 8 << 10,
+            user_length: 200,
             name_length: 100,
             edits_per_second: 10_000,
             edits_outstanding: 64,

@@ -17,7 +17,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use variorum::hub::System;
 use variorum::limits::Limits;
 use variorum::metrics::Metrics;
-use variorum::server::{self, Parts};
+use variorum::server::{self, Entry, Parts};
 use variorum::store::{MemoryStore, Store};
 
 /// How long anything may take before a test fails: a bound on hanging, never a measure.
@@ -42,7 +42,7 @@ impl Server {
         let listener = server::bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let (stop, asked) = oneshot::channel();
-        let parts = Parts { store, world: Arc::new(System), limits, metrics: Metrics::new() };
+        let parts = Parts { store, world: Arc::new(System), limits, metrics: Metrics::new(), entry: Entry::Open };
         let running = tokio::spawn(server::run(parts, listener, async {
             // Dropping the sender asks too.
             let _ = asked.await;

@@ -248,6 +248,7 @@ fn every_close_code_is_in_the_table() {
         close::SUPERSEDED,
         close::TOO_LARGE,
         close::FORBIDDEN,
+        close::UNAUTHORIZED,
         close::INTERNAL,
     ]);
     ours.extend(Code::ALL.iter().filter_map(|code| match code.on_socket() {

@@ -140,6 +140,8 @@ pub mod close {
     pub const RESTART: u16 = 1012;
     /// The first message was not a good one, or the stream of messages cannot be understood.
     pub const BAD_MESSAGE: u16 = 4400;
+    /// A token that is missing, forged or expired.
+    pub const UNAUTHORIZED: u16 = 4401;
     /// No `hello` in time.
     pub const HELLO_TIMEOUT: u16 = 4408;
     /// The same client connected anew.

@@ -168,6 +168,31 @@ impl Malformed {
 type Wrong = (Code, String);
 
 impl ClientMessage {
+    /// Its `type`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ClientMessage::Hello(_) => "hello",
+            ClientMessage::Open(_) => "open",
+            ClientMessage::Edit(_) => "edit",
+            ClientMessage::Presence(_) => "presence",
+            ClientMessage::Check(_) => "check",
+            ClientMessage::Close { .. } => "close",
+            ClientMessage::Ping => "ping",
+        }
+    }
+
+    /// The document it is about.
+    pub fn document(&self) -> Option<&DocumentId> {
+        match self {
+            ClientMessage::Hello(_) | ClientMessage::Ping => None,
+            ClientMessage::Open(Open { doc, .. })
+            | ClientMessage::Edit(EditMessage { doc, .. })
+            | ClientMessage::Presence(PresenceMessage { doc, .. })
+            | ClientMessage::Check(Check { doc, .. })
+            | ClientMessage::Close { doc } => Some(doc),
+        }
+    }
+
     /// Reads a text frame. Whatever the text is, the answer is a message or a reason, in time linear in its length.
     pub fn parse(frame: &str) -> Result<Self, Malformed> {
         let fields = Fields::parse(frame)

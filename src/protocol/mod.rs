@@ -6,6 +6,7 @@ mod from_client;
 mod from_server;
 mod http;
 mod presence;
+mod routes;
 
 pub use codes::{Code, OnSocket, Retry, close};
 pub use from_client::{Check, ClientMessage, Create, EditMessage, Hello, Malformed, Open, PresenceMessage};
@@ -15,6 +16,7 @@ pub use from_server::{
 };
 pub use http::{ContentBody, EditBody, EditGranted, ErrorBody, RevisionsPage, SnapshotBody};
 pub use presence::{read_cursors, write_cursors};
+pub use routes::Route;
 
 /// The version of the protocol that this server speaks.
 pub const PROTOCOL: u64 = 1;

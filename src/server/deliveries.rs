@@ -23,6 +23,7 @@ pub(super) struct OpenDocument {
     pub(super) id: DocumentId,
     pub(super) follow: Follow,
     pub(super) frames: Arc<FrameCache>,
+    pub(super) may_write: bool,
     /// The client asked to close it; `closed` is said once its edits are answered.
     pub(super) closing: bool,
 }

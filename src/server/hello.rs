@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Server;
+use super::access::{Caller, Denied};
 use super::clients::Standing;
 use super::outbox::Outbox;
 use super::session::Session;
@@ -58,6 +59,13 @@ impl Ending {
     }
 }
 
+impl From<Denied> for Ending {
+    /// Without a good token nothing can be said on a connection.
+    fn from(denied: Denied) -> Self {
+        Ending::new(close::UNAUTHORIZED, Some(denied.code), denied.message)
+    }
+}
+
 /// Waits for `hello` and answers it: a session to run, or none if the connection came to its end here.
 pub(super) async fn greet(server: Arc<Server>, mut outbox: Outbox, mut watch: Watch) -> Option<Session> {
     let greeted = tokio::select! {
@@ -68,7 +76,9 @@ pub(super) async fn greet(server: Arc<Server>, mut outbox: Outbox, mut watch: Wa
         () = watch.reached(Phase::Draining) => Err(Some(Ending::restart())),
     };
     match greeted.and_then(|hello| welcome(&server, &mut outbox, hello).map_err(Some)) {
-        Ok((author, client, standing)) => Some(Session::new(server, outbox, watch, author, client, standing)),
+        Ok((caller, author, client, standing)) => {
+            Some(Session::new(server, outbox, watch, caller, author, client, standing))
+        }
         Err(ending) => {
             if let Some(ending) = ending {
                 outbox.close(ending.close, &ending.reason, ending.error).await;
@@ -100,7 +110,7 @@ async fn first_message(outbox: &mut Outbox) -> Result<Hello, Option<Ending>> {
     }
 }
 
-type Welcomed = (Arc<Author>, ClientKey, Arc<Standing>);
+type Welcomed = (Caller, Arc<Author>, ClientKey, Arc<Standing>);
 
 fn welcome(server: &Server, outbox: &mut Outbox, hello: Hello) -> Result<Welcomed, Ending> {
     let name = hello.name.unwrap_or_default();
@@ -109,10 +119,12 @@ fn welcome(server: &Server, outbox: &mut Outbox, hello: Hello) -> Result<Welcome
         let most = server.limits.name_length;
         return Err(Ending::bad_message(format!("field `name` has {length} characters, at most {most} are taken")));
     }
-    let user = User {
+    let now = server.hub.world().now();
+    let caller = server.entry.admit(hello.token.as_deref(), now, &server.limits)?;
+    let user = caller.user.clone().unwrap_or_else(|| User {
         id: public_id("user", hello.person.as_deref().unwrap_or(&hello.client)),
         name: CompactString::from(name),
-    };
+    });
     let client = ClientKey::of_client(&hello.client);
     let standing = Arc::new(Standing::default());
     if server.clients.enter(client, &user.id, &standing).is_err() {
@@ -131,7 +143,7 @@ fn welcome(server: &Server, outbox: &mut Outbox, hello: Hello) -> Result<Welcome
         server.clients.leave(client, &standing);
         return Err(Ending::new(close::NORMAL, None, ""));
     }
-    Ok((Arc::new(Author { session: Some(session), user }), client, standing))
+    Ok((caller, Arc::new(Author { session: Some(session), user }), client, standing))
 }
 
 fn limits(server: &Server) -> protocol::Limits {

@@ -1,5 +1,6 @@
 //! The door: connections in, one session per socket, requests to the same documents over HTTP.
 
+mod access;
 mod clients;
 mod connection;
 mod deliveries;
@@ -12,6 +13,7 @@ mod requests;
 mod rest;
 mod routes;
 mod session;
+mod tokens;
 mod upgrade;
 
 use std::sync::Arc;
@@ -22,7 +24,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use compact_str::CompactString;
 use tracing::{info, warn};
 
+pub use access::{Access, Grant};
 pub use listener::{Listener, bind};
+pub use tokens::{Audience, Claims, Entry, SECRET_BYTES, Secret, SecretError, Tokens};
 
 use crate::hub::{Hub, Settings, World};
 use crate::limits::Limits;
@@ -42,6 +46,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Where the server counts; the store is given the same.
     pub metrics: Metrics,
+    /// Who is let in, and by what.
+    pub entry: Entry,
 }
 
 /// What every connection and request shares.
@@ -49,6 +55,7 @@ pub(crate) struct Server {
     hub: Arc<Hub>,
     limits: Limits,
     metrics: Metrics,
+    entry: Entry,
     clients: Clients,
     frames: Frames,
 }
@@ -75,6 +82,7 @@ pub async fn run<L: Listener>(parts: Parts, listener: L, asked: impl Future<Outp
         hub: hub.clone(),
         limits: parts.limits,
         metrics: parts.metrics,
+        entry: parts.entry,
         clients: Clients::default(),
         frames: Frames::default(),
     });

@@ -57,6 +57,9 @@ impl Reply for Problem {
         let status = StatusCode::from_u16(self.code.status()).expect("the table holds HTTP statuses");
         let body = serde_json::to_vec(&ErrorBody::new(self.code, self.message)).expect("an error is JSON");
         let mut response = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json");
+        if self.code == Code::Unauthorized {
+            response = response.header(header::WWW_AUTHENTICATE, "Bearer");
+        }
         if let Some(ms) = self.retry_ms {
             response = response.header(header::RETRY_AFTER, ms.div_ceil(1000));
         }

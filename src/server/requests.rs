@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Server;
+use super::access::{Asks, Denied};
 use super::deliveries::{OpenDocument, everyone, failure, item};
 use super::hello::Ending;
 use super::session::{Done, Ended, Session};
@@ -16,20 +17,38 @@ use crate::protocol::{
 pub(super) struct Opening {
     id: DocumentId,
     token: Token,
+    may_write: bool,
+    /// The client said how to make the document, and may not.
+    may_not_make: bool,
     following: Result<Following, OpenError>,
 }
 
 impl Session {
     pub(super) fn receive(&mut self, text: &str) -> Result<(), Ended> {
-        match ClientMessage::parse(text) {
-            Ok(ClientMessage::Edit(edit)) => self.edit(edit),
-            Ok(ClientMessage::Open(open)) => self.open(open),
-            Ok(ClientMessage::Presence(presence)) => self.presence(presence),
-            Ok(ClientMessage::Check(check)) => self.check(check),
-            Ok(ClientMessage::Close { doc }) => self.close(&doc),
-            Ok(ClientMessage::Ping) => self.say(&ServerMessage::Pong),
-            Ok(ClientMessage::Hello(_)) => self.error(Code::BadMessage, "hello was already said", "hello", None),
-            Err(malformed) => self.malformed(malformed),
+        let message = match ClientMessage::parse(text) {
+            Ok(message) => message,
+            Err(malformed) => return self.malformed(malformed),
+        };
+        let asks = Asks::message(&message);
+        if let Err(denied) = self.caller.ask(asks, self.server.hub.world().now()) {
+            return self.denied(denied, &message);
+        }
+        match message {
+            ClientMessage::Edit(edit) => self.edit(edit),
+            ClientMessage::Open(open) => self.open(open),
+            ClientMessage::Presence(presence) => self.presence(presence),
+            ClientMessage::Check(check) => self.check(check),
+            ClientMessage::Close { doc } => self.close(&doc),
+            ClientMessage::Ping => self.say(&ServerMessage::Pong),
+            ClientMessage::Hello(_) => self.error(Code::BadMessage, "hello was already said", "hello", None),
+        }
+    }
+
+    /// Without a good token the connection ends; what a good one does not give is said.
+    fn denied(&mut self, denied: Denied, message: &ClientMessage) -> Result<(), Ended> {
+        match denied.code {
+            Code::Unauthorized => Err(Some(denied.into())),
+            code => self.error(code, denied.message, message.name(), message.document()),
         }
     }
 
@@ -80,13 +99,15 @@ impl Session {
             let message = format!("{open} documents are open on this connection, at most {most} may be");
             return self.error(Code::TooManyDocuments, message, "open", Some(&id));
         }
+        let may_write = self.caller.may_write(&id);
+        let may_not_make = create.is_some() && !may_write;
         let creation = match create {
             None => None,
             Some(create) => match create.kind.parse::<Kind>() {
                 Err(unknown) => return self.error(Code::UnsupportedKind, unknown.to_string(), "open", Some(&id)),
                 Ok(kind) => {
                     let content = create.content.unwrap_or_default();
-                    Some(Creation { kind, content, author: self.author.clone() })
+                    may_write.then(|| Creation { kind, content, author: self.author.clone() })
                 }
             },
         };
@@ -102,15 +123,19 @@ impl Session {
         let server = self.server.clone();
         self.work = Some(Box::pin(async move {
             let following = follow(&server, &id, creation, reader).await;
-            Done::Opened(Box::new(Opening { id, token, following }))
+            Done::Opened(Box::new(Opening { id, token, may_write, may_not_make, following }))
         }));
         Ok(())
     }
 
     pub(super) fn opened(&mut self, opening: Opening) -> Result<(), Ended> {
-        let Opening { id, token, following } = opening;
+        let Opening { id, token, may_write, may_not_make, following } = opening;
         let Following { follow, version, chain, taken, presence, body } = match following {
             Ok(following) => following,
+            Err(OpenError::Unknown(_)) if may_not_make => {
+                let message = format!("there is no document {id}, and this access may not make it");
+                return self.error(Code::ReadOnly, message, "open", Some(&id));
+            }
             Err(error) => {
                 let (code, message, retry_ms) = failure(&id, &error);
                 let (doc, reply_to) = (Some(id.to_string()), Some("open".to_owned()));
@@ -128,7 +153,7 @@ impl Session {
             epoch: identity.epoch.to_string(),
             version,
             chain,
-            access: Access::Write,
+            access: if may_write { Access::Write } else { Access::Read },
             taken: taken.map(|taken| TakenView { seq: taken.seq, version: taken.version }),
             presence: everyone(presence),
             content,
@@ -137,7 +162,7 @@ impl Session {
         })?;
         let frames = self.server.frames.of(follow.live());
         self.documents.by_id.insert(id.clone(), token);
-        self.documents.open.insert(token, OpenDocument { id, follow, frames, closing: false });
+        self.documents.open.insert(token, OpenDocument { id, follow, frames, may_write, closing: false });
         // Its bell may have rung before it stood here.
         self.todo.push_back(token);
         Ok(())
@@ -153,7 +178,7 @@ impl Session {
             base: version,
             origin: Some(Origin { client: self.client, seq }),
             author: self.author.clone(),
-            may_write: true,
+            may_write: document.may_write,
             op: op.map(SentOp::from).map_err(Refusal::BadOp),
         };
         let (outstanding, wait) = document.follow.submit(edit);

@@ -6,6 +6,7 @@ use warp::http::{HeaderMap, Method};
 use warp::path::FullPath;
 use warp::{Filter, Reply};
 
+use super::access::Caller;
 use super::connection::Written;
 use super::problem::{Problem, recover};
 use super::{Server, rest, upgrade};
@@ -36,7 +37,14 @@ pub(super) fn all(
 
     let request =
         with_server.and(with_watch).and(warp::query()).and(headers()).map(|server, watch: Watch, query, headers| {
-            rest::Request { server, phase: watch.phase(), query, headers, body: bytes::Bytes::new() }
+            rest::Request {
+                server,
+                phase: watch.phase(),
+                query,
+                headers,
+                body: bytes::Bytes::new(),
+                caller: Caller::nobody(),
+            }
         });
     let http = warp::path::full()
         .and_then(|path: FullPath| async move {

@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tracing::debug;
 
 use super::Server;
+use super::access::{Caller, Denied};
 use super::clients::{SELF, Standing};
 use super::deliveries::OpenDocument;
 use super::hello::Ending;
@@ -32,6 +33,7 @@ pub(super) struct Session {
     pub(super) outbox: Outbox,
     /// The server's phase, and what makes shutdown wait for this session.
     watch: Watch,
+    pub(super) caller: Caller,
     pub(super) author: Arc<Author>,
     pub(super) client: ClientKey,
     pub(super) standing: Arc<Standing>,
@@ -97,18 +99,21 @@ impl Session {
         server: Arc<Server>,
         outbox: Outbox,
         watch: Watch,
+        caller: Caller,
         author: Arc<Author>,
         client: ClientKey,
         standing: Arc<Standing>,
     ) -> Self {
         let now = Instant::now();
+        let expires = expires(&server, &caller, now);
         // The phase may have changed before this session could be rung.
         standing.signal.ring(SELF);
         Session {
-            timer: Box::pin(sleep_until(now + server.limits.ping_after)),
+            timer: Box::pin(sleep_until(expires.min(now + server.limits.ping_after))),
             server,
             outbox,
             watch,
+            caller,
             author,
             client,
             standing,
@@ -245,6 +250,10 @@ impl Session {
 
     fn on_timer(&mut self) -> Result<(), Ended> {
         let now = Instant::now();
+        let expires = expires(&self.server, &self.caller, now);
+        if expires <= now {
+            return Err(Some(Denied::unauthorized("the token has expired").into()));
+        }
         let limits = &self.server.limits;
         if self.outbox.write_deadline().is_some_and(|deadline| deadline <= now) {
             debug!("a reader stopped reading; it is cut off and catches up when it returns");
@@ -264,13 +273,20 @@ impl Session {
             self.outbox.ping().map_err(|_| None)?;
         }
         let nearer = [self.outbox.write_deadline(), self.pace.resumes()].into_iter().flatten().min();
-        self.timer.as_mut().reset(nearer.map_or(next, |nearer| nearer.min(next)));
+        self.timer.as_mut().reset(nearer.map_or(next, |nearer| nearer.min(next)).min(expires));
         Ok(())
     }
 
     pub(super) fn say(&mut self, message: &ServerMessage) -> Result<(), Ended> {
         self.outbox.say(message).map_err(|_| None)
     }
+}
+
+/// When nothing is given to a caller any more. The clock may be set meanwhile: it is looked at again now and then.
+fn expires(server: &Server, caller: &Caller, now: Instant) -> Instant {
+    let remaining = caller.remaining_ms(server.hub.world().now()).map(Duration::from_millis);
+    let look_again = now + server.limits.idle;
+    remaining.map_or(look_again, |remaining| look_again.min(now + remaining.min(server.limits.idle)))
 }
 
 /// Slows a client that sends more edits than it should: reading pauses until the second is over.

@@ -5,7 +5,7 @@ use warp::http::StatusCode;
 use super::Request;
 use super::body::json;
 use super::content::snapshot_body;
-use super::edits::anonymous;
+use super::edits::author;
 use super::endpoint::Answer;
 use crate::document::{DocumentId, Kind, UnsupportedKind};
 use crate::hub::Creation;
@@ -17,7 +17,8 @@ pub(super) async fn create(id: DocumentId, request: Request) -> Answer {
     let ContentBody(create) = ContentBody::parse(&request.body)?;
     let kind: Kind =
         create.kind.parse().map_err(|error: UnsupportedKind| Problem::new(Code::UnsupportedKind, error.to_string()))?;
-    let creation = Creation { kind, content: create.content.unwrap_or_default(), author: anonymous() };
+    let creation =
+        Creation { kind, content: create.content.unwrap_or_default(), author: author(&request.caller, None) };
     let opened = request.server.hub.open(&id, Some(&creation)).await;
     let (live, made) = opened.map_err(|error| Problem::of(&id, error))?;
     let there = live.identity().kind;

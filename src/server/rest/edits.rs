@@ -12,6 +12,7 @@ use super::place::{check_chain, check_epoch, open};
 use crate::document::{Author, ClientKey, DocumentId, Edit, Origin, Refusal, SentOp, Seq, User, public_id};
 use crate::hub::{Ended, OpenError, Outcome};
 use crate::protocol::{Code, EditBody, EditGranted};
+use crate::server::access::Caller;
 use crate::server::problem::Problem;
 
 /// The header that makes a request without (client, seq) be taken once.
@@ -20,12 +21,7 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// `POST /v1/docs/{id}/edits`
 pub(super) async fn submit(id: DocumentId, request: Request) -> Answer {
     let EditBody { version, op, epoch, chain, origin } = EditBody::parse(&request.body)?;
-    let author = match &origin {
-        Some((client, _)) => {
-            Arc::new(Author { session: None, user: User { id: public_id("user", client), name: Default::default() } })
-        }
-        None => anonymous(),
-    };
+    let author = author(&request.caller, origin.as_ref().map(|(client, _)| client.as_str()));
     let origin = match (origin, header(&request.headers, IDEMPOTENCY_KEY)?) {
         (Some(_), Some(_)) => {
             return Err(bad(format!("`client` and `seq`, or the header {IDEMPOTENCY_KEY}: one of them, not both")));
@@ -35,7 +31,7 @@ pub(super) async fn submit(id: DocumentId, request: Request) -> Answer {
         (None, None) => None,
     };
     let op = op.map(SentOp::from).map_err(Refusal::BadOp);
-    let edit = Edit { base: version, origin, author, may_write: true, op };
+    let edit = Edit { base: version, origin, author, may_write: request.caller.may_write(&id), op };
     loop {
         let live = open(&request.server, &id).await?;
         let mine = live.identity().epoch.to_string();
@@ -72,7 +68,11 @@ pub(super) async fn submit(id: DocumentId, request: Request) -> Answer {
     }
 }
 
-/// Whoever writes over HTTP without saying who they are.
-pub(super) fn anonymous() -> Arc<Author> {
-    Arc::new(Author { session: None, user: User { id: "anonymous".into(), name: Default::default() } })
+/// Who writes over HTTP: whom the token names; without one, the client; without that, nobody in particular.
+pub(super) fn author(caller: &Caller, client: Option<&str>) -> Arc<Author> {
+    let user = caller.user.clone().unwrap_or_else(|| User {
+        id: client.map_or("anonymous".into(), |client| public_id("user", client)),
+        name: Default::default(),
+    });
+    Arc::new(Author { session: None, user })
 }

@@ -8,8 +8,9 @@ use warp::http::{HeaderMap, Method, Response, StatusCode, header};
 use super::body::{Incoming, read_body};
 use super::{ENDPOINTS, parameters};
 use crate::document::DocumentId;
-use crate::protocol::Code;
+use crate::protocol::{Code, Route};
 use crate::server::Server;
+use crate::server::access::{self, About, Asks, Caller, Needs, needs};
 use crate::server::problem::Problem;
 use crate::shutdown::Phase;
 use crate::store::Pending;
@@ -22,9 +23,7 @@ pub(in crate::server) type Query = HashMap<String, String>;
 
 /// A method of a path.
 pub(in crate::server) struct Endpoint {
-    pub(in crate::server) method: Method,
-    /// As in the OpenAPI description: segments in braces are taken from the request.
-    pub(in crate::server) path: &'static str,
+    pub(in crate::server) route: Route,
     handler: Handler,
     /// Whether it still answers while the server goes away.
     even_while_draining: bool,
@@ -46,30 +45,32 @@ pub(in crate::server) struct Request {
     pub(in crate::server) headers: HeaderMap,
     /// Empty unless the method carries one.
     pub(in crate::server) body: bytes::Bytes,
+    /// Who asks: nobody, until their token was looked at.
+    pub(in crate::server) caller: Caller,
+}
+
+impl Request {
+    /// Whether its caller is given this. What its path names was asked for before its handler is called; of what else it
+    /// names, the handler asks.
+    pub(super) fn ask(&self, needs: Needs, about: About) -> Result<(), Problem> {
+        Ok(self.caller.ask(Asks { needs, about }, self.server.hub.world().now())?)
+    }
 }
 
 impl Endpoint {
-    pub(super) const fn document(
-        method: Method,
-        path: &'static str,
-        handler: fn(DocumentId, Request) -> Pending<'static, Answer>,
-    ) -> Self {
-        Endpoint { method, path, handler: Handler::Document(handler), even_while_draining: false }
+    pub(super) const fn document(route: Route, handler: fn(DocumentId, Request) -> Pending<'static, Answer>) -> Self {
+        Endpoint { route, handler: Handler::Document(handler), even_while_draining: false }
     }
 
     /// One that answers even while the server goes away.
-    pub(super) const fn always(
-        method: Method,
-        path: &'static str,
-        handler: fn(Request) -> Pending<'static, Answer>,
-    ) -> Self {
-        Endpoint { method, path, handler: Handler::Server(handler), even_while_draining: true }
+    pub(super) const fn always(route: Route, handler: fn(Request) -> Pending<'static, Answer>) -> Self {
+        Endpoint { route, handler: Handler::Server(handler), even_while_draining: true }
     }
 
     /// What a path has in the places of this one's braces, by name, still encoded; none if it is another path.
     fn matched<'p>(&self, path: &'p str) -> Option<HashMap<&'static str, &'p str>> {
         let mut parts = HashMap::new();
-        let (mut due, mut found) = (self.path.split('/'), path.split('/'));
+        let (mut due, mut found) = (self.route.path().split('/'), path.split('/'));
         loop {
             match (due.next(), found.next()) {
                 (None, None) => return Some(parts),
@@ -100,14 +101,23 @@ pub(in crate::server) async fn answer(
 ) -> Answer {
     // What a HEAD is answered with is what a GET would be, and hyper leaves the body out.
     let wanted = if method == Method::HEAD { Method::GET } else { method };
-    let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.method == wanted) else {
+    let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.route.method() == wanted.as_str()) else {
         return no_such_method(&endpoints, &wanted);
     };
     if request.phase != Phase::Serving && !endpoint.even_while_draining {
         return Err(Problem::new(Code::ShuttingDown, "the server is shutting down"));
     }
     let parts = endpoint.matched(&path).expect("the endpoint was found by its path");
+    let needs = needs(endpoint.route);
+    if needs != Needs::Nothing {
+        request.caller = access::admit(&request.server, &request.headers)?;
+    }
     let id = parts.get("id").map(|id| parameters::document_id(id)).transpose()?;
+    let about = match &id {
+        Some(id) => About::Document(id),
+        None => request.query.get("prefix").map_or(About::EVERY, |prefix| About::Prefix(prefix)),
+    };
+    request.ask(needs, about)?;
     if matches!(wanted, Method::PUT | Method::POST) {
         request.body = read_body(body, &request.server.limits).await?;
     }
@@ -119,7 +129,7 @@ pub(in crate::server) async fn answer(
 
 /// What a path answers to a method that it does not have, and to the question which it has.
 fn no_such_method(endpoints: &[&'static Endpoint], asked: &Method) -> Answer {
-    let mut allowed: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.method.as_str()).collect();
+    let mut allowed: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.route.method()).collect();
     if allowed.contains(&"GET") {
         allowed.push("HEAD");
     }
@@ -138,7 +148,7 @@ mod tests {
     use super::*;
 
     fn path(path: &str) -> Option<&'static str> {
-        find(path).map(|endpoints| endpoints[0].path)
+        find(path).map(|endpoints| endpoints[0].route.path())
     }
 
     #[test]

@@ -1,0 +1,47 @@
+//! Every request of the HTTP part, by method and path: an endpoint is made from its row here.
+
+macro_rules! routes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $method:ident $path:literal;)+) => {
+        /// A request of the HTTP part.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Route { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Route {
+            /// Every route.
+            pub const ALL: &'static [Route] = &[$(Route::$variant,)+];
+
+            /// Its method.
+            pub fn method(self) -> &'static str {
+                match self { $(Route::$variant => stringify!($method),)+ }
+            }
+
+            /// Its path, as in the OpenAPI description: segments in braces are taken from the request.
+            pub fn path(self) -> &'static str {
+                match self { $(Route::$variant => $path,)+ }
+            }
+        }
+    };
+}
+
+routes! {
+    /// The WebSocket.
+    Connect = GET "/v1/connect";
+
+    /// Makes a document.
+    Create = PUT "/v1/docs/{id}";
+    /// Reads a document.
+    Read = GET "/v1/docs/{id}";
+    /// Reads its bare content.
+    Content = GET "/v1/docs/{id}/content";
+    /// What came after a version.
+    Revisions = GET "/v1/docs/{id}/revisions";
+    /// Asks for a change.
+    Edit = POST "/v1/docs/{id}/edits";
+
+    /// The process is alive.
+    Health = GET "/health";
+    /// Requests should be sent here.
+    Ready = GET "/ready";
+    /// What the server counts, for Prometheus.
+    Metrics = GET "/metrics";
+}
