@@ -5,6 +5,7 @@ pub mod exhaustive;
 pub mod faulty;
 pub mod golden;
 pub mod live;
+pub mod mutants;
 pub mod page;
 pub mod plain;
 pub mod process;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use proptests::golden;
+use proptests::{golden, mutants};
 
 /// What goes with Variorum's proofs.
 #[derive(Parser)]
@@ -16,6 +16,11 @@ struct Cli {
 enum Command {
     /// Write the golden vectors anew, into `proptests/golden`.
     Golden,
+    /// Plant each bug of `proptests/mutants` in a copy of the tree and see that the suites catch it.
+    Mutants {
+        /// Only those whose names begin so: `03`, for instance.
+        names: Vec<String>,
+    },
     /// Serve, as `variorum serve` does: a process for the crash suite to kill.
     Serve {
         /// What `variorum serve` is given.
@@ -26,7 +31,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Golden => golden::write(),
+        Command::Golden => golden::write().map_err(|error| error.to_string()),
+        Command::Mutants { names } => mutants::hunt(&names),
         Command::Serve { flags } => {
             let words = ["variorum", "serve"].map(String::from).into_iter().chain(flags);
             return variorum::cli::run(variorum::cli::Cli::parse_from(words));

@@ -1,0 +1,154 @@
+//! The suites that planted bugs are hunted with, from the cheapest to the dearest.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Suites of `proptests/tests` that come first, in this order; all others follow by name.
+const FIRST: [&str; 12] = [
+    "laws",
+    "document",
+    "golden",
+    "hub",
+    "unknown_outcome",
+    "exactly_once",
+    "socket",
+    "requests",
+    "store_suite",
+    "store_damage",
+    "storm",
+    "model",
+];
+/// Suites that come last, because they take longest.
+const LAST: [&str; 3] = ["slow_reader", "traces", "crash"];
+/// They hold the tree together and say nothing about behaviour.
+const NOT: [&str; 3] = ["layers", "docs", "mutants"];
+
+/// A suite.
+pub enum Suite {
+    /// A test of `proptests/tests`.
+    Proof(String),
+    /// The unit tests inside the server's library.
+    Library,
+    /// The TypeScript client's tests.
+    Client,
+    /// The TypeScript client against the server.
+    ClientAndServer,
+}
+
+/// Every suite of the tree, the cheapest first.
+pub fn in_order(tree: &Path) -> Vec<Suite> {
+    let files = std::fs::read_dir(tree.join("proptests/tests")).expect("the proofs are there");
+    let names = files.filter_map(|file| {
+        let path = file.ok()?.path();
+        let is_suite = path.extension().is_some_and(|kind| kind == "rs");
+        is_suite.then(|| path.file_stem().map(|name| name.to_string_lossy().into_owned()))?
+    });
+    let mut names: Vec<String> = names.filter(|name| !NOT.contains(&name.as_str())).collect();
+    let place = |name: &str| match FIRST.iter().position(|first| *first == name) {
+        Some(place) => place,
+        None => FIRST.len() + LAST.iter().position(|last| *last == name).map_or(0, |place| place + 1),
+    };
+    names.sort_by_key(|name| (place(name), name.clone()));
+    let proofs = names.into_iter().map(Suite::Proof);
+    let mut suites: Vec<Suite> = proofs.collect();
+    suites.insert(FIRST.len().min(suites.len()), Suite::Library);
+    suites.extend([Suite::Client, Suite::ClientAndServer]);
+    suites
+}
+
+impl Suite {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Suite::Proof(name) => name,
+            Suite::Library => "src",
+            Suite::Client => "client-ts",
+            Suite::ClientAndServer => "client-ts/e2e",
+        }
+    }
+
+    /// Whether it is about the TypeScript client.
+    pub fn is_of_client(&self) -> bool {
+        matches!(self, Suite::Client | Suite::ClientAndServer)
+    }
+
+    /// What must succeed before the suite can say anything.
+    pub fn build(&self, tree: &Path) -> Option<Command> {
+        match self {
+            Suite::Proof(_) | Suite::Library => {
+                let mut cargo = self.cargo(tree);
+                cargo.arg("--no-run");
+                Some(cargo)
+            }
+            Suite::Client => {
+                let mut npm = client(tree, "npm");
+                npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]);
+                Some(npm)
+            }
+            Suite::ClientAndServer => {
+                let mut cargo = cargo(tree);
+                cargo.args(["build", "--release", "--workspace", "--bin", "variorum"]);
+                Some(cargo)
+            }
+        }
+    }
+
+    /// The suite.
+    pub fn test(&self, tree: &Path) -> Command {
+        match self {
+            Suite::Proof(_) | Suite::Library => self.cargo(tree),
+            Suite::Client => {
+                let mut npm = client(tree, "npm");
+                npm.args(["test"]);
+                npm
+            }
+            Suite::ClientAndServer => {
+                let mut npm = client(tree, "npm");
+                npm.args(["run", "e2e"]).env("VARIORUM", tree.join("../target/release/variorum"));
+                npm
+            }
+        }
+    }
+
+    fn cargo(&self, tree: &Path) -> Command {
+        let mut cargo = cargo(tree);
+        cargo.args(["test", "--release", "--workspace"]);
+        match self {
+            Suite::Proof(name) => cargo.args(["--test", name]),
+            _ => cargo.arg("--lib"),
+        };
+        cargo
+    }
+}
+
+/// Cargo in the copy, with a target directory that outlives it. What is broken is compiled quickly rather than well.
+fn cargo(tree: &Path) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(tree).env("CARGO_TARGET_DIR", tree.join("../target"));
+    cargo.args(["--config", "profile.release.package.variorum.opt-level=1"]);
+    cargo.args(["--config", "profile.release.package.proptests.opt-level=1"]);
+    cargo
+}
+
+/// Builds every suite of the server.
+pub fn build_all(tree: &Path) -> Command {
+    let mut all = cargo(tree);
+    all.args(["test", "--release", "--workspace", "--no-run"]);
+    all
+}
+
+fn client(tree: &Path, program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(tree.join("client-ts"));
+    command
+}
+
+/// The first test that a suite's output says has failed.
+pub fn failed_test(said: &str) -> Option<String> {
+    said.lines().find_map(|line| {
+        let rust = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"));
+        let node =
+            line.trim_start().strip_prefix("✖ ").map(|rest| rest.rsplit_once(" (").map_or(rest, |(name, _)| name));
+        rust.or(node).map(|name| format!("`{name}`"))
+    })
+}
