@@ -15,6 +15,7 @@ need() {
 }
 
 need cc gcc "a C compiler, for the embedded SQLite"
+need strace strace "strace, for the tests in which the disk fails"
 need node nodejs "Node.js 20 or later, for the TypeScript client"
 need npm npm "npm, for the TypeScript client"
 need nginx nginx-light "nginx, behind which the client is tested"

@@ -11,5 +11,7 @@ pub mod plain;
 pub mod process;
 pub mod scribe;
 mod source;
+pub mod trace;
+pub mod writers;
 
 pub use source::{Source, TestCaseResult, check_random};

@@ -48,6 +48,31 @@ impl Process {
         patient(listens).await;
     }
 
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.running.as_ref().and_then(Child::id).expect("it runs")
+    }
+
+    /// Sends it a signal, by name.
+    pub async fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().await;
+        assert!(sent.is_ok_and(|status| status.success()), "the server is there to be signalled");
+    }
+
+    /// Whether its main thread has ended, although the kernel may still wait for a thread that hangs in a call.
+    pub fn has_exited(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        // The state follows the name, which is in parentheses.
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+    }
+
+    /// Waits until it is gone, having ended by itself.
+    pub async fn gone(&mut self) {
+        let mut child = self.running.take().expect("it ran");
+        patient(child.wait()).await.expect("it can be waited for");
+    }
+
     /// Kills it as `kill -9` does, and waits until it is gone.
     pub async fn kill(&mut self) {
         let mut child = self.running.take().expect("it runs");
