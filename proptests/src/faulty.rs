@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use variorum::document::{ClientKey, DocumentId, Identity, Revision, Snapshot, Stretch, Taken, Time, Version};
+use variorum::document::{
+    ClientKey, DocumentId, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
+};
 use variorum::store::{
-    AppendError, Condition, Created, Found, Head, Incarnation, MemoryStore, Pending, Store, StoreError, Tail,
+    AppendError, Condition, Created, Found, Head, Incarnation, Labelled, MemoryStore, Pending, Store, StoreError, Tail,
 };
 
 /// What becomes of a call.
@@ -30,6 +32,8 @@ pub enum Call {
     Create,
     /// `append`
     Append,
+    /// `put_label`, `delete_label`
+    Label,
     /// Any other read.
     Read,
     /// `close`, which can only be late.
@@ -141,6 +145,18 @@ impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Store for Faulty<F> {
 
     fn version_at(&self, document: Incarnation, time: Time) -> Pending<'_, Result<Version, StoreError>> {
         self.meet(Call::Read, move |store| store.version_at(document, time))
+    }
+
+    fn put_label(&self, document: Incarnation, label: Label) -> Pending<'_, Result<Labelled, StoreError>> {
+        self.meet(Call::Label, move |store| store.put_label(document, label))
+    }
+
+    fn delete_label(&self, document: Incarnation, name: LabelName) -> Pending<'_, Result<bool, StoreError>> {
+        self.meet(Call::Label, move |store| store.delete_label(document, name))
+    }
+
+    fn labels(&self, document: Incarnation) -> Pending<'_, Result<Vec<Label>, StoreError>> {
+        self.meet(Call::Read, move |store| store.labels(document))
     }
 
     fn condition(&self) -> Condition {

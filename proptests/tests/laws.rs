@@ -6,7 +6,7 @@
 
 use proptest::{prop_assert, prop_assert_eq};
 use proptests::{Source, TestCaseResult, cases, check_random, exhaustive, plain};
-use variorum::ot::{Content, LENGTH_MAX, LengthMismatch, Op, Part, Side, TextOp, compose_all};
+use variorum::ot::{Conflict, Content, LENGTH_MAX, LengthMismatch, Op, Part, Side, TextOp, compose_all};
 
 fn random(law: impl Fn(&mut Source) -> TestCaseResult) {
     check_random(4_000, 120, law);
@@ -463,4 +463,55 @@ fn each_documented_law_is_a_test_here() {
         let test = format!("#[test]\nfn {law}() {{");
         assert!(include_str!("laws.rs").contains(&test), "`{law}` is documented and not tested");
     }
+}
+
+// ---- Where two ops meet.
+
+#[test]
+fn far_changes_commute() {
+    random(|source| {
+        let (document, x, a) = cases::concurrent(source);
+        if TextOp::conflicts(&x, &a)?.is_empty() {
+            let x_incoming = plain::apply(&x.transform_incoming(&a)?, &plain::apply(&a, &document));
+            let a_incoming = plain::apply(&a.transform_incoming(&x)?, &plain::apply(&x, &document));
+            prop_assert_eq!(x_incoming, a_incoming, "{:?} and {:?}", x, a);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn conflicts_cover_both_sides() {
+    random(|source| {
+        let (document, x, a) = cases::concurrent(source);
+        let texts = [
+            document.clone(),
+            plain::apply(&x, &document),
+            plain::apply(&a, &document),
+            plain::apply(&x.transform_incoming(&a)?, &plain::apply(&a, &document)),
+        ];
+        let [base, left, right, both] = texts.map(|text| text.chars().collect::<Vec<_>>());
+        // Between two conflicts, what both made of the text is what one of them alone made of it.
+        let mut at = [0; 4];
+        let mut conflicts = TextOp::conflicts(&x, &a)?;
+        let ends = [&base, &left, &right, &both].map(|text| text.len() as u64);
+        let end = |n: usize| ends[n]..ends[n];
+        conflicts.push(Conflict { base: end(0), incoming: end(1), history: end(2), both: end(3) });
+        for Conflict { base: b, incoming: i, history: h, both: all } in conflicts {
+            let piece = |text: &[char], from: u64, to: u64| text[from as usize..to as usize].to_vec();
+            let [from_b, from_i, from_h, from_all] = at;
+            let (was, mine) = (piece(&base, from_b, b.start), piece(&left, from_i, i.start));
+            let (theirs, result) = (piece(&right, from_h, h.start), piece(&both, from_all, all.start));
+            // Changes apart from each other: the lengths they add or take add up.
+            prop_assert_eq!(result.len() + was.len(), mine.len() + theirs.len(), "{:?} and {:?}", x, a);
+            if mine == was {
+                prop_assert_eq!(&result, &theirs);
+            }
+            if theirs == was {
+                prop_assert_eq!(&result, &mine);
+            }
+            at = [b.end, i.end, h.end, all.end];
+        }
+        Ok(())
+    });
 }

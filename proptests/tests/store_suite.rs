@@ -5,10 +5,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptests::scribe::{Dice, Scribe};
 use tempfile::TempDir;
-use variorum::document::{ClientKey, Revision, Seq, Snapshot, Stretch, Taken, Time, Version};
+use variorum::document::{ClientKey, Label, Revision, Seq, Snapshot, Stretch, Taken, Time, User, Version};
 use variorum::store::{
-    AppendError, Condition, Created, Head, Incarnation, MemoryStore, SNAPSHOT_EVERY, SqliteOptions, SqliteStore, Store,
-    StoreError,
+    AppendError, Condition, Created, Head, Incarnation, LABELS_MAX, Labelled, MemoryStore, SNAPSHOT_EVERY,
+    SqliteOptions, SqliteStore, Store, StoreError,
 };
 
 /// What happens to an engine between writing and reading.
@@ -489,4 +489,56 @@ proptest! {
     fn any_life_reads_as_in_memory(steps in prop::collection::vec(step(), 1..40)) {
         block_on(live(steps));
     }
+}
+
+#[test]
+fn labels_stay_until_they_are_taken_away() {
+    on_every_engine(async |mut world| {
+        let mut scribe = Scribe::new("d", 3);
+        let (document, _) = world.write(&mut scribe, 9, 9).await;
+        let other = world.create(&Scribe::new("e", 4)).await;
+        let label = |name: &str, version| Label {
+            name: name.parse().unwrap(),
+            version: Version(version),
+            author: User { id: "u".into(), name: "Ana".into() },
+            time: Time(7),
+            note: format!("why {name}"),
+        };
+        let store = world.store();
+        for given in [label("b", 3), label("a", 9), label("é", 3), label("gone", 1)] {
+            assert_eq!(store.put_label(document, given).await, Ok(Labelled::New));
+        }
+        // A name is given once in a document, and again in another.
+        assert_eq!(store.put_label(document, label("a", 2)).await, Ok(Labelled::Existing(label("a", 9))));
+        assert_eq!(store.put_label(other, label("a", 0)).await, Ok(Labelled::New));
+        assert_eq!(store.delete_label(document, "gone".parse().unwrap()).await, Ok(true));
+        assert_eq!(store.delete_label(document, "gone".parse().unwrap()).await, Ok(false));
+        world.turn().await;
+        let store = world.store();
+        assert_eq!(store.labels(document).await, Ok(vec![label("b", 3), label("é", 3), label("a", 9)]));
+        assert_eq!(store.labels(other).await, Ok(vec![label("a", 0)]));
+        let nobody = Incarnation(99);
+        assert_eq!(store.labels(nobody).await, Err(StoreError::Unknown(nobody)));
+        assert_eq!(store.put_label(nobody, label("a", 0)).await, Err(StoreError::Unknown(nobody)));
+        let more = (3..LABELS_MAX).map(|n| store.put_label(document, label(&format!("n{n}"), 0)));
+        let more = futures_util::future::join_all(more).await;
+        assert!(more.iter().all(|labelled| *labelled == Ok(Labelled::New)));
+        assert_eq!(store.put_label(document, label("z", 0)).await, Ok(Labelled::Full));
+    });
+}
+
+/// A database as the first format left it.
+#[test]
+fn a_store_of_the_first_format_is_raised() {
+    block_on(async {
+        let world = World::new(Turn::Reopened);
+        let (document, revisions) = world.write(&mut Scribe::new("d", 5), 300, 10).await;
+        world.store().close().await;
+        let conn = rusqlite::Connection::open(world.directory.path().join("variorum.db")).unwrap();
+        conn.execute_batch("DROP TABLE labels; PRAGMA user_version = 1").unwrap();
+        drop(conn);
+        let store = open(&world.directory);
+        assert_eq!(store.revisions(document, Version::ZERO, Version(300)).await, Ok(revisions));
+        assert_eq!(store.labels(document).await, Ok(vec![]));
+    });
 }

@@ -1,21 +1,25 @@
 //! What a document is over time: how an edit becomes a revision, and how a revision becomes content. Pure.
 
 mod history;
+mod label;
 mod names;
 mod refusal;
 mod revision;
 mod stretch;
+mod undo;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use history::{History, Piece};
+pub use label::{BadLabelName, Label, LabelName};
 pub use names::{
     BadDocumentId, Chain, ChainKey, ClientKey, DocumentId, Epoch, Kind, Seq, Time, UnsupportedKind, Version, public_id,
 };
 pub use refusal::Refusal;
 pub use revision::{Author, Edit, Origin, Revision, SentOp, User};
 pub use stretch::{FAN_OUT, Stretch};
+pub use undo::{Unclean, Undo, runs};
 
 use crate::ot::{Content, LengthMismatch, Op, TextOp};
 
@@ -205,8 +209,9 @@ impl Document {
             return refused(refusal);
         }
         let moved = match self
-            .move_to_head(edit.base, sent.op())?
-            .and_then(|op| batch.iter().try_fold(op, |op, revision| op.transform_incoming(&revision.op)))
+            .move_to_head(edit.base, sent)?
+            .and_then(|op| batch.iter().try_fold(op, |op, revision| sent.past(&op, &revision.op)))
+            .and_then(|op| sent.arrived(op))
         {
             Ok(op) => op,
             Err(mismatch) => return refused(Refusal::length_mismatch(mismatch, edit.base)),
@@ -261,20 +266,18 @@ impl Document {
         Ok(self.history.get(version.next()).map_or_else(|| self.now.content.len(), |next| next.op.base_len()))
     }
 
-    /// The op moved past everything committed since its base.
-    fn move_to_head(&self, base: Version, op: &TextOp) -> Result<Result<TextOp, LengthMismatch>, Missing> {
+    /// The op moved past everything committed since its base, which it fits.
+    fn move_to_head(&self, base: Version, sent: &SentOp) -> Result<Result<TextOp, LengthMismatch>, Missing> {
         if base < self.history.start() {
             return Err(Missing::History(base));
         }
         if base == self.head() {
-            let found = self.now.content.len();
-            let fits = op.base_len() == found;
-            return Ok(if fits { Ok(op.clone()) } else { Err(LengthMismatch { op: op.base_len(), found }) });
+            return Ok(Ok(sent.op().clone()));
         }
         let pieces = self.history.pieces(base, self.head());
         let (first, rest) = pieces.split_first().expect("the base is before the head");
-        let moved = op.transform_incoming(first.op());
-        Ok(moved.and_then(|op| rest.iter().try_fold(op, |op, piece| op.transform_incoming(piece.op()))))
+        let moved = sent.past(sent.op(), first.op());
+        Ok(moved.and_then(|op| rest.iter().try_fold(op, |op, piece| sent.past(&op, piece.op()))))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::{Chain, ChainKey, ClientKey, EditLimits, Refusal, Seq, Stretch, Time, Version};
-use crate::ot::{LengthMismatch, Op, Part, TextOp};
+use crate::ot::{Content, LengthMismatch, Op, Part, TextOp};
 
 /// Who made an edit, as everyone may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -50,26 +50,62 @@ pub struct Edit {
     pub op: Result<SentOp, Refusal>,
 }
 
-/// An op as a client sent it, moved forward since.
+/// An op as a client sent it, moved forward since; or the wish to go back to what was, which becomes an op where it is
+/// granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentOp {
     op: TextOp,
     /// How many parts it was sent with: moving cuts parts apart and takes them away, and neither is its client's doing.
     parts: usize,
+    /// The content to go back to. `op` then leads from it to the base, and what comes later is composed to it: so the
+    /// inverse, taken where it is granted, leads back from whatever is there, and touches nothing that was not changed.
+    back_to: Option<Content>,
 }
 
 impl SentOp {
+    /// The wish to go back to `content`, from which `away` has led to the edit's base. The revision that grants it has this
+    /// very content, whatever else is granted before it.
+    pub fn back_to(content: Content, away: TextOp) -> Self {
+        SentOp { parts: 0, op: away, back_to: Some(content) }
+    }
+
     /// The op where it is now.
     pub fn op(&self) -> &TextOp {
         &self.op
     }
 
+    /// The op that would be granted if nothing had come since the base.
+    pub fn granted_at_base(&self) -> Result<TextOp, LengthMismatch> {
+        self.arrived(self.op.clone())
+    }
+
+    /// What `op`, this one moved up to some place, is past what comes next there.
+    pub(super) fn past(&self, op: &TextOp, next: &TextOp) -> Result<TextOp, LengthMismatch> {
+        match &self.back_to {
+            None => op.transform_incoming(next),
+            Some(_) => op.compose(next),
+        }
+    }
+
+    /// The op to grant, once this one was moved to where it is granted.
+    pub(super) fn arrived(&self, op: TextOp) -> Result<TextOp, LengthMismatch> {
+        match &self.back_to {
+            None => Ok(op),
+            Some(content) => op.invert(content),
+        }
+    }
+
     /// Why it cannot be taken, whatever came after its base: it does not fit the document of `length` there, or is past the
     /// limits. These come last: an op that fits nowhere is told so, however large it is.
     pub(super) fn misfit(&self, base: Version, length: u64, limits: &EditLimits) -> Option<Refusal> {
-        if self.op.base_len() != length {
-            let mismatch = LengthMismatch { op: self.op.base_len(), found: length };
+        let covered = if self.back_to.is_some() { self.op.target_len() } else { self.op.base_len() };
+        if covered != length {
+            let mismatch = LengthMismatch { op: covered, found: length };
             return Some(Refusal::length_mismatch(mismatch, base));
+        }
+        // What was there once may come back, however large it is.
+        if self.back_to.is_some() {
+            return None;
         }
         // Moving keeps all that is inserted.
         let inserted = self.op.inserted_bytes();
@@ -85,7 +121,7 @@ impl SentOp {
 
 impl From<TextOp> for SentOp {
     fn from(op: TextOp) -> Self {
-        SentOp { parts: op.parts_len(), op }
+        SentOp { parts: op.parts_len(), op, back_to: None }
     }
 }
 
@@ -102,7 +138,7 @@ impl Edit {
         for stretch in stretches {
             assert_eq!(self.base, stretch.from, "an edit is brought forward over what follows its base");
             if let Ok(sent) = &mut self.op {
-                match sent.op.transform_incoming(&stretch.op) {
+                match sent.past(&sent.op, &stretch.op) {
                     Ok(moved) => sent.op = moved,
                     Err(mismatch) => self.op = Err(Refusal::length_mismatch(mismatch, self.base)),
                 }

@@ -200,6 +200,11 @@ impl Live {
 
     /// `(from, to]` as one, from memory and the store; `to` is at most the head. None if there is nothing between.
     pub async fn stretch(&self, from: Version, to: Version) -> Result<Option<Stretch>, StoreError> {
+        Ok(Stretch::join_all(self.stretches(from, to).await?))
+    }
+
+    /// `(from, to]` in few consecutive stretches, from memory and the store; `to` is at most the head.
+    pub(super) async fn stretches(&self, from: Version, to: Version) -> Result<Vec<Stretch>, StoreError> {
         let (middle, newer) = {
             let state = self.state.lock();
             let history = state.document.history();
@@ -213,7 +218,7 @@ impl Live {
             stretches = self.hub.store.stretches(self.incarnation, from, middle).await?;
         }
         stretches.extend(newer.iter().map(|piece| piece.stretch()));
-        Ok(Stretch::join_all(stretches))
+        Ok(stretches)
     }
 
     pub(super) fn arrive(

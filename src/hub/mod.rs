@@ -5,6 +5,7 @@ mod follow;
 mod live;
 mod past;
 mod presence;
+mod restore;
 mod signal;
 mod world;
 
@@ -20,6 +21,7 @@ pub use authority::Outcome;
 pub use follow::{Body, CatchUp, Delivery, Follow, Following, Reply, taken_as};
 pub use live::{Ended, Live, Reset};
 pub use presence::{PresenceChange, PresenceState};
+pub use restore::Restore;
 pub use signal::{Signal, Token};
 pub use world::{System, World};
 

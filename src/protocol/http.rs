@@ -146,20 +146,20 @@ impl EditBody {
     }
 }
 
-fn object(body: &[u8]) -> Result<(&str, Fields<'_>), (Code, String)> {
+pub(super) fn object(body: &[u8]) -> Result<(&str, Fields<'_>), (Code, String)> {
     let text = std::str::from_utf8(body).map_err(|error| bad(format!("the body is not UTF-8: {error}")))?;
     let fields =
         Fields::parse(text).map_err(|error| bad(format!("the body is one JSON object; this is not: {error}")))?;
     Ok((text, fields))
 }
 
-fn whole_characters(text: &str) -> Result<(), (Code, String)> {
+pub(super) fn whole_characters(text: &str) -> Result<(), (Code, String)> {
     if has_lone_surrogate(text) {
         return Err(bad("the body escapes half of a surrogate pair, which is no character".into()));
     }
     Ok(())
 }
 
-fn bad(message: String) -> (Code, String) {
+pub(super) fn bad(message: String) -> (Code, String) {
     (Code::BadMessage, message)
 }

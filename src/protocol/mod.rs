@@ -5,7 +5,9 @@ mod fields;
 mod from_client;
 mod from_server;
 mod http;
+mod labels;
 mod presence;
+mod restore;
 mod routes;
 
 pub use codes::{Code, OnSocket, Retry, close};
@@ -15,7 +17,9 @@ pub use from_server::{
     Access, Limits, PresenceView, Present, RevisionItem, ServerMessage, StateView, TakenView, UserView,
 };
 pub use http::{ContentBody, EditBody, EditGranted, ErrorBody, RevisionsPage, SnapshotBody};
+pub use labels::{LabelBody, LabelView, LabelsView};
 pub use presence::{read_cursors, write_cursors};
+pub use restore::{RestoreBody, RestoreWhat, Restored, UncleanView};
 pub use routes::Route;
 
 /// The version of the protocol that this server speaks.

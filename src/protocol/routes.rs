@@ -37,6 +37,16 @@ routes! {
     Revisions = GET "/v1/docs/{id}/revisions";
     /// Asks for a change.
     Edit = POST "/v1/docs/{id}/edits";
+    /// Lists the names of versions.
+    Labels = GET "/v1/docs/{id}/labels";
+    /// Reads what a name is given to.
+    Label = GET "/v1/docs/{id}/labels/{name}";
+    /// Names a version.
+    PutLabel = PUT "/v1/docs/{id}/labels/{name}";
+    /// Takes a name away.
+    DeleteLabel = DELETE "/v1/docs/{id}/labels/{name}";
+    /// Takes back what was.
+    Restore = POST "/v1/docs/{id}/restore";
 
     /// The process is alive.
     Health = GET "/health";

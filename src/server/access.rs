@@ -93,9 +93,9 @@ pub(super) fn needs(route: Route) -> Needs {
         Route::Connect => Needs::Nothing,
         // They name no document and no user; the proxy in front passes on what strangers may see.
         Route::Health | Route::Ready | Route::Metrics => Needs::Nothing,
-        Route::Read | Route::Content | Route::Revisions => Needs::Read,
+        Route::Read | Route::Content | Route::Revisions | Route::Labels | Route::Label => Needs::Read,
         Route::Edit => Needs::Propose,
-        Route::Create => Needs::Write,
+        Route::Create | Route::PutLabel | Route::DeleteLabel | Route::Restore => Needs::Write,
     }
 }
 

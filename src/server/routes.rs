@@ -40,6 +40,7 @@ pub(super) fn all(
             rest::Request {
                 server,
                 phase: watch.phase(),
+                parts: Default::default(),
                 query,
                 headers,
                 body: bytes::Bytes::new(),

@@ -1,12 +1,16 @@
 //! The memory engine: the model that every other engine is held against. Nothing survives the process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{AppendError, Condition, Created, Found, Head, Incarnation, Pending, Store, StoreError, Tail};
-use crate::document::{ClientKey, DocumentId, FAN_OUT, Identity, Revision, Snapshot, Stretch, Taken, Time, Version};
+use super::{
+    AppendError, Condition, Created, Found, Head, Incarnation, LABELS_MAX, Labelled, Pending, Store, StoreError, Tail,
+};
+use crate::document::{
+    ClientKey, DocumentId, FAN_OUT, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
+};
 
 /// A log per document, in memory.
 #[derive(Default)]
@@ -31,6 +35,7 @@ struct Log {
     /// In rising order of version.
     snapshots: Vec<Snapshot>,
     taken: HashMap<ClientKey, Taken>,
+    labels: BTreeMap<LabelName, Label>,
 }
 
 /// Blocks of 8 are not kept: composing a few singles costs less than keeping them for ever.
@@ -129,8 +134,14 @@ impl State {
         }
         let incarnation = Incarnation(self.logs.len() as u64 + 1);
         self.names.insert(identity.id.clone(), incarnation);
-        let mut log =
-            Log { identity, revisions: Vec::new(), blocks: Vec::new(), snapshots: Vec::new(), taken: HashMap::new() };
+        let mut log = Log {
+            identity,
+            revisions: Vec::new(),
+            blocks: Vec::new(),
+            snapshots: Vec::new(),
+            taken: HashMap::new(),
+            labels: BTreeMap::new(),
+        };
         first.into_iter().for_each(|revision| log.push(revision));
         self.logs.push(log);
         Ok(Created::New(incarnation))
@@ -145,6 +156,25 @@ impl State {
         let log = &mut self.logs[document.0 as usize - 1];
         revisions.into_iter().for_each(|revision| log.push(revision));
         Ok(())
+    }
+
+    /// The document's log, to be changed.
+    fn log_mut(&mut self, document: Incarnation) -> Result<&mut Log, StoreError> {
+        self.open()?;
+        self.log(document)?;
+        Ok(&mut self.logs[document.0 as usize - 1])
+    }
+
+    fn put_label(&mut self, document: Incarnation, label: Label) -> Result<Labelled, StoreError> {
+        let labels = &mut self.log_mut(document)?.labels;
+        if let Some(existing) = labels.get(&label.name) {
+            return Ok(Labelled::Existing(existing.clone()));
+        }
+        if labels.len() >= LABELS_MAX {
+            return Ok(Labelled::Full);
+        }
+        labels.insert(label.name.clone(), label);
+        Ok(Labelled::New)
     }
 }
 
@@ -225,6 +255,26 @@ impl Store for MemoryStore {
 
     fn version_at(&self, document: Incarnation, time: Time) -> Pending<'_, Result<Version, StoreError>> {
         self.read(document, |log| Version(log.revisions.partition_point(|revision| revision.time <= time) as u64))
+    }
+
+    fn put_label(&self, document: Incarnation, label: Label) -> Pending<'_, Result<Labelled, StoreError>> {
+        let labelled = self.state.lock().put_label(document, label);
+        Box::pin(std::future::ready(labelled))
+    }
+
+    fn delete_label(&self, document: Incarnation, name: LabelName) -> Pending<'_, Result<bool, StoreError>> {
+        let mut state = self.state.lock();
+        let deleted = state.log_mut(document).map(|log| log.labels.remove(&name).is_some());
+        Box::pin(std::future::ready(deleted))
+    }
+
+    fn labels(&self, document: Incarnation) -> Pending<'_, Result<Vec<Label>, StoreError>> {
+        self.read(document, |log| {
+            let mut labels: Vec<Label> = log.labels.values().cloned().collect();
+            // By version; those of one version stay in order of name.
+            labels.sort_by_key(|label| label.version);
+            labels
+        })
     }
 
     fn condition(&self) -> Condition {

@@ -14,7 +14,9 @@ pub use codec::{BadRecord, decode_record, encode_record};
 pub use memory::MemoryStore;
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore, Stats};
 
-use crate::document::{ClientKey, DocumentId, Identity, Revision, Snapshot, Stretch, Taken, Time, Version};
+use crate::document::{
+    ClientKey, DocumentId, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
+};
 
 /// The number of one incarnation of a document: given once, never again. With a version it is the key of a revision; the
 /// document's id is no part of the key.
@@ -85,6 +87,15 @@ pub trait Store: Send + Sync + 'static {
     /// The newest version whose time is at or before `time`; version 0 if the first revision is later.
     fn version_at(&self, document: Incarnation, time: Time) -> Pending<'_, Result<Version, StoreError>>;
 
+    /// Gives a version a name, unless the document has a label of that name. Durable when it returns.
+    fn put_label(&self, document: Incarnation, label: Label) -> Pending<'_, Result<Labelled, StoreError>>;
+
+    /// Takes a label away; answers whether there was one. Durable when it returns.
+    fn delete_label(&self, document: Incarnation, name: LabelName) -> Pending<'_, Result<bool, StoreError>>;
+
+    /// Every label of a document, in order of version and then of name.
+    fn labels(&self, document: Incarnation) -> Pending<'_, Result<Vec<Label>, StoreError>>;
+
     /// Whether new revisions can be taken at present.
     fn condition(&self) -> Condition;
 
@@ -112,6 +123,20 @@ pub enum Created {
     New(Incarnation),
     /// The name was taken.
     Existing(Found),
+}
+
+/// Most labels of one document: they are read as a whole.
+pub const LABELS_MAX: usize = 1000;
+
+/// What became of a wish to name a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Labelled {
+    /// It has the name now.
+    New,
+    /// The name was given before: to what this says.
+    Existing(Label),
+    /// The document has [`LABELS_MAX`] labels.
+    Full,
 }
 
 /// The newest place of a log.

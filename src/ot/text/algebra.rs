@@ -98,7 +98,7 @@ fn check(op: u64, found: u64) -> Result<(), LengthMismatch> {
 }
 
 /// What a walk over two concurrent ops reports, in order. `T` is what becomes of the incoming op, `T'` of the history's.
-trait Sides {
+pub(super) trait Sides {
     /// The incoming side inserts: in `T` an insert, in `T'` text to keep.
     fn incoming_inserts(&mut self, text: &str, len: u64);
     /// The history inserted: in `T` text to keep, in `T'` an insert.
@@ -109,9 +109,11 @@ trait Sides {
     fn incoming_deletes(&mut self, len: u64);
     /// The history deleted what the incoming side keeps.
     fn history_deletes(&mut self, len: u64);
+    /// Deleted by both: gone on either side.
+    fn both_delete(&mut self, _: u64) {}
 }
 
-fn walk_both(incoming: &TextOp, history: &TextOp, sides: &mut impl Sides) -> Result<(), LengthMismatch> {
+pub(super) fn walk_both(incoming: &TextOp, history: &TextOp, sides: &mut impl Sides) -> Result<(), LengthMismatch> {
     check(incoming.base_len, history.base_len)?;
     let (mut x, mut a) = (Walk::new(incoming), Walk::new(history));
     loop {
@@ -131,8 +133,7 @@ fn walk_both(incoming: &TextOp, history: &TextOp, sides: &mut impl Sides) -> Res
             (Sort::Keep, Sort::Keep) => sides.both_keep(len),
             (Sort::Delete, Sort::Keep) => sides.incoming_deletes(len),
             (Sort::Keep, Sort::Delete) => sides.history_deletes(len),
-            // Deleted by both: gone on either side.
-            _ => {}
+            _ => sides.both_delete(len),
         }
         x.take(len);
         a.take(len);

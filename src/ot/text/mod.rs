@@ -3,6 +3,7 @@
 mod algebra;
 mod content;
 mod cursor;
+mod meeting;
 mod oracle;
 mod walk;
 mod wire;
@@ -11,6 +12,7 @@ use compact_str::CompactString;
 use smallvec::SmallVec;
 
 pub use content::Content;
+pub use meeting::Conflict;
 pub use oracle::ConversionError;
 pub use wire::OpError;
 

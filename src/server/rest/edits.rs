@@ -16,7 +16,7 @@ use crate::server::access::Caller;
 use crate::server::problem::Problem;
 
 /// The header that makes a request without (client, seq) be taken once.
-const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// `POST /v1/docs/{id}/edits`
 pub(super) async fn submit(id: DocumentId, request: Request) -> Answer {

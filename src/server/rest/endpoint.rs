@@ -41,6 +41,8 @@ enum Handler {
 pub(in crate::server) struct Request {
     pub(in crate::server) server: Arc<Server>,
     pub(in crate::server) phase: Phase,
+    /// What the path has in its places, by name, still encoded.
+    pub(in crate::server) parts: HashMap<&'static str, String>,
     pub(in crate::server) query: Query,
     pub(in crate::server) headers: HeaderMap,
     /// Empty unless the method carries one.
@@ -118,6 +120,7 @@ pub(in crate::server) async fn answer(
         None => request.query.get("prefix").map_or(About::EVERY, |prefix| About::Prefix(prefix)),
     };
     request.ask(needs, about)?;
+    request.parts = parts.into_iter().map(|(name, part)| (name, part.to_owned())).collect();
     if matches!(wanted, Method::PUT | Method::POST) {
         request.body = read_body(body, &request.server.limits).await?;
     }

@@ -6,8 +6,10 @@ mod documents;
 mod edits;
 mod endpoint;
 mod health;
+mod labels;
 mod parameters;
 mod place;
+mod restore;
 mod revisions;
 
 use crate::protocol::Route;
@@ -24,4 +26,9 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint::document(Route::Content, |id, request| Box::pin(content::bare(id, request))),
     Endpoint::document(Route::Revisions, |id, request| Box::pin(revisions::page(id, request))),
     Endpoint::document(Route::Edit, |id, request| Box::pin(edits::submit(id, request))),
+    Endpoint::document(Route::Labels, |id, request| Box::pin(labels::list(id, request))),
+    Endpoint::document(Route::Label, |id, request| Box::pin(labels::read_one(id, request))),
+    Endpoint::document(Route::PutLabel, |id, request| Box::pin(labels::put(id, request))),
+    Endpoint::document(Route::DeleteLabel, |id, request| Box::pin(labels::delete(id, request))),
+    Endpoint::document(Route::Restore, |id, request| Box::pin(restore::restore(id, request))),
 ];

@@ -1,5 +1,6 @@
 //! Reading what a request says outside its body: ids in paths, parameters of queries, headers.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -16,6 +17,12 @@ pub(super) fn document_id(encoded: &str) -> Result<DocumentId, Problem> {
         .decode_utf8()
         .map_err(|_| Problem::new(Code::BadDocumentId, "the document id in the path is not UTF-8"))?;
     decoded.parse().map_err(|error: BadDocumentId| Problem::new(Code::BadDocumentId, error.to_string()))
+}
+
+/// Another part of the path, which may be percent-encoded too.
+pub(super) fn decoded<'p>(name: &str, encoded: &'p str) -> Result<Cow<'p, str>, Problem> {
+    let decoded = percent_encoding::percent_decode_str(encoded).decode_utf8();
+    decoded.map_err(|_| bad(format!("the {name} in the path is not UTF-8")))
 }
 
 /// A number in the query.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use rusqlite::params;
 
 use super::documents;
+use super::label::{self, Changed, LabelChange};
 use super::log::Log;
 use super::mark::Mark;
 use super::pace::fold_is_due;
@@ -13,9 +14,9 @@ use super::requests::{Answer, Edit};
 use super::row::RowWriter;
 use super::sealed::{Tag, verify};
 use super::writer::Writer;
-use crate::document::{Identity, Revision, Version};
+use crate::document::{Identity, Label, Revision, Version};
 use crate::store::codec::encode_record;
-use crate::store::{AppendError, Created, Incarnation, StoreError};
+use crate::store::{AppendError, Created, Incarnation, Labelled, StoreError};
 
 impl Writer {
     /// One transaction. If it fails, whatever edits were not looked at are answered by dropping them.
@@ -28,12 +29,12 @@ impl Writer {
         let begun = Instant::now();
         let bytes = edits.iter().map(Edit::bytes).sum();
         // A single statement is a transaction of its own.
-        let creates = edits.iter().any(|edit| matches!(edit, Edit::Create { .. }));
-        if creates {
+        let has_rows = edits.iter().any(Edit::has_rows);
+        if has_rows {
             reader.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         }
         let mut row = RowWriter::new(bytes);
-        let mut created = false;
+        let mut changed = false;
         for edit in edits {
             match edit {
                 Edit::Append { document, at, count, records, answer } => {
@@ -48,26 +49,37 @@ impl Writer {
                     let outcome = match documents::find(&reader.conn, &identity.id) {
                         Ok(Some(found)) => Ok(Created::Existing(found)),
                         Ok(None) => {
-                            created = true;
+                            changed = true;
                             Ok(Created::New(self.create(reader, &identity, first.as_deref(), &mut row)?))
                         }
                         Err(error) => Err(error),
                     };
                     answers.push(Answer::Create(answer, outcome));
                 }
+                Edit::Label { document, change, answer } => {
+                    let outcome = match self.may_label(reader, document, &change) {
+                        Ok(None) => {
+                            changed = true;
+                            Ok(label::change(&reader.conn, document, &change)?)
+                        }
+                        Ok(Some(existing)) => Ok(Changed::Put(Labelled::Existing(existing))),
+                        Err(error) => Err(error),
+                    };
+                    answers.push(Answer::Label(answer, outcome));
+                }
             }
         }
         let revisions = row.revisions();
-        if revisions == 0 && !created {
-            return if creates { reader.conn.execute_batch("ROLLBACK") } else { Ok(()) };
+        if revisions == 0 && !changed {
+            return if has_rows { reader.conn.execute_batch("ROLLBACK") } else { Ok(()) };
         }
-        // A creation without a revision is a row too: with the mark, its loss would be noticed.
+        // A creation or label without a revision is a row too: with the mark, its loss would be noticed.
         let row = row.finish(self.next_row);
         reader
             .conn
             .prepare_cached("INSERT INTO journal(id, body) VALUES(?1, ?2)")?
             .execute(params![self.next_row as i64, &row.body[..]])?;
-        if creates {
+        if has_rows {
             reader.conn.prepare_cached("COMMIT")?.execute([])?;
         }
         let mark = Mark { row: self.next_row, sum: row.sum };
@@ -119,6 +131,22 @@ impl Writer {
                 sound.map(|()| page.last).map_err(damaged)
             }
             None => documents::identity(&reader.conn, document).map(|_| Version::ZERO),
+        }
+    }
+
+    /// The label that is in the way of a change, if one is.
+    fn may_label(
+        &self,
+        reader: &Reader,
+        document: Incarnation,
+        change: &LabelChange,
+    ) -> Result<Option<Label>, StoreError> {
+        if !documents::exists(&reader.conn, document)? {
+            return Err(StoreError::Unknown(document));
+        }
+        match change {
+            LabelChange::Put(wanted) => label::find(&reader.conn, document, &wanted.name),
+            LabelChange::Delete(_) => Ok(None),
         }
     }
 

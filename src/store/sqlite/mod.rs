@@ -15,6 +15,7 @@ mod commit;
 mod directory;
 mod documents;
 mod fold;
+mod label;
 mod log;
 mod mark;
 mod pace;
@@ -45,6 +46,7 @@ pub use directory::OpenError;
 pub use stats::Stats;
 
 use self::directory::Directory;
+use self::label::{Changed, LabelChange};
 use self::log::Log;
 use self::mark::{Mark, MarkFile};
 use self::pace::{Closing, Pace};
@@ -55,8 +57,10 @@ use self::slice::Slice;
 use self::tails::Tails;
 use self::writer::Writer;
 use super::codec::encode_record;
-use super::{AppendError, Condition, Created, Found, Head, Incarnation, Pending, Store, StoreError, Tail};
-use crate::document::{ClientKey, DocumentId, Identity, Revision, Snapshot, Stretch, Taken, Time, Version};
+use super::{AppendError, Condition, Created, Found, Head, Incarnation, Labelled, Pending, Store, StoreError, Tail};
+use crate::document::{
+    ClientKey, DocumentId, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
+};
 use crate::metrics::Metrics;
 
 /// Requests that may wait for the writer; whoever comes later waits to be let in.
@@ -223,6 +227,11 @@ impl SqliteStore {
         answer.await.map_err(|_| self.shared.unavailable())
     }
 
+    async fn change_label(&self, document: Incarnation, change: LabelChange) -> Result<Changed, StoreError> {
+        let (answer, changed) = oneshot::channel();
+        self.ask(Request::Edit(Edit::Label { document, change, answer }), changed).await?
+    }
+
     /// Reads on a thread that may wait for the disk.
     fn read<T: Send + 'static>(
         &self,
@@ -347,6 +356,32 @@ impl Store for SqliteStore {
 
     fn version_at(&self, document: Incarnation, time: Time) -> Pending<'_, Result<Version, StoreError>> {
         self.read(document, ALL, move |log| log.version_at(time))
+    }
+
+    fn put_label(&self, document: Incarnation, label: Label) -> Pending<'_, Result<Labelled, StoreError>> {
+        Box::pin(async move {
+            match self.change_label(document, LabelChange::Put(Box::new(label))).await? {
+                Changed::Put(labelled) => Ok(labelled),
+                Changed::Deleted(_) => unreachable!("a label that is given is not taken away"),
+            }
+        })
+    }
+
+    fn delete_label(&self, document: Incarnation, name: LabelName) -> Pending<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let changed = self.change_label(document, LabelChange::Delete(name)).await?;
+            Ok(matches!(changed, Changed::Deleted(true)))
+        })
+    }
+
+    fn labels(&self, document: Incarnation) -> Pending<'_, Result<Vec<Label>, StoreError>> {
+        let shared = self.shared.clone();
+        self.blocking(move || {
+            shared.lend(|reader| match documents::exists(&reader.conn, document)? {
+                true => label::all(&reader.conn, document),
+                false => Err(StoreError::Unknown(document)),
+            })
+        })
     }
 
     fn condition(&self) -> Condition {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::label::{Changed, LabelChange};
 use super::slice::Slice;
 use crate::document::{Identity, Revision, Version};
 use crate::store::{AppendError, Created, Incarnation, StoreError};
@@ -35,6 +36,11 @@ pub enum Edit {
         first: Option<Arc<Revision>>,
         answer: oneshot::Sender<Result<Created, StoreError>>,
     },
+    Label {
+        document: Incarnation,
+        change: LabelChange,
+        answer: oneshot::Sender<Result<Changed, StoreError>>,
+    },
 }
 
 impl Edit {
@@ -43,7 +49,14 @@ impl Edit {
         match self {
             Edit::Append { records, .. } => records.len(),
             Edit::Create { first, .. } => 256 + first.as_ref().map_or(0, |first| first.op.inserted_bytes()),
+            // Its row is beside the journal's.
+            Edit::Label { .. } => 0,
         }
+    }
+
+    /// Whether it changes rows beside the journal's, in the same transaction.
+    pub fn has_rows(&self) -> bool {
+        !matches!(self, Edit::Append { .. })
     }
 
     /// Says that nothing can be written at present.
@@ -56,6 +69,7 @@ impl Edit {
 pub enum Answer {
     Append(oneshot::Sender<Result<(), AppendError>>, Result<(), AppendError>),
     Create(oneshot::Sender<Result<Created, StoreError>>, Result<Created, StoreError>),
+    Label(oneshot::Sender<Result<Changed, StoreError>>, Result<Changed, StoreError>),
 }
 
 impl Answer {
@@ -64,6 +78,7 @@ impl Answer {
         match edit {
             Edit::Append { answer, .. } => Answer::Append(answer, Err(error.into())),
             Edit::Create { answer, .. } => Answer::Create(answer, Err(error)),
+            Edit::Label { answer, .. } => Answer::Label(answer, Err(error)),
         }
     }
 
@@ -72,6 +87,7 @@ impl Answer {
         match self {
             Answer::Append(to, answer) => _ = to.send(answer),
             Answer::Create(to, answer) => _ = to.send(answer),
+            Answer::Label(to, answer) => _ = to.send(answer),
         }
     }
 
@@ -81,6 +97,7 @@ impl Answer {
         match self {
             Answer::Append(to, _) => _ = to.send(Err(error.into())),
             Answer::Create(to, _) => _ = to.send(Err(error)),
+            Answer::Label(to, _) => _ = to.send(Err(error)),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::directory::{Directory, OpenError};
 /// "Vari" in ASCII: which program the database belongs to, as `file` and SQLite's tools show it.
 const APPLICATION_ID: i64 = 0x5661_7269;
 /// The format of tables and rows. Raised by a change that older servers cannot read.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// How long a connection waits for another: only an operator's own tool ever holds a lock for long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -34,6 +34,12 @@ const TABLES: &str = "
     CREATE TABLE snapshots(document INTEGER, version INTEGER, part INTEGER, body BLOB NOT NULL,
         PRIMARY KEY(document, version, part)) WITHOUT ROWID;
 ";
+
+/// What each format added to the one before, from the second on. A new database gets all of it.
+const ADDED: &[&str] = &["
+    -- Names of versions.
+    CREATE TABLE labels(document INTEGER, name TEXT, body BLOB NOT NULL, PRIMARY KEY(document, name)) WITHOUT ROWID;
+"];
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +76,9 @@ fn open_existing(directory: &Directory, may_create: Result<(), OpenError>) -> Re
         may_create?;
         conn.execute_batch("PRAGMA journal_mode = WAL;")?;
         conn.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {TABLES}; PRAGMA application_id = {APPLICATION_ID};
-            PRAGMA user_version = {FORMAT}; COMMIT;"
+            "BEGIN IMMEDIATE; {TABLES}; {}; PRAGMA application_id = {APPLICATION_ID};
+            PRAGMA user_version = {FORMAT}; COMMIT;",
+            ADDED.join(";")
         ))?;
         checkpoint(&conn, Checkpoint::Truncate)?;
         directory.sync()?;
@@ -83,6 +90,11 @@ fn open_existing(directory: &Directory, may_create: Result<(), OpenError>) -> Re
     let format = number("PRAGMA user_version")?;
     if format > FORMAT {
         return Err(OpenError::Newer { found: format, known: FORMAT });
+    }
+    if format < FORMAT {
+        let steps = ADDED.get(format.max(1) as usize - 1..).unwrap_or_default().join(";");
+        tracing::info!(from = format, to = FORMAT, "the store's format is raised");
+        conn.execute_batch(&format!("BEGIN IMMEDIATE; {steps}; PRAGMA user_version = {FORMAT}; COMMIT;"))?;
     }
     Ok(conn)
 }

@@ -27,6 +27,7 @@ pub enum Tag {
     Block = 3,
     Client = 4,
     Snapshot = 5,
+    Label = 6,
 }
 
 /// Compresses and decompresses; reused, because setting one up costs more than a small row.
