@@ -1,12 +1,12 @@
 //! Variorum: a document server for people who write together. `docs/architecture.md` is the way in.
 
-pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod document;
 pub mod hub;
 pub mod limits;
+pub mod logs;
 pub mod metrics;
 pub mod ot;
 pub mod protocol;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
-use tracing::{error, warn};
+use tracing::{Instrument, debug_span, error, warn};
 
 use super::Hub;
 use super::follow::Reply;
@@ -186,7 +186,8 @@ impl Authority {
             if !submissions.is_empty() {
                 self.idle_since = Instant::now();
                 let submitted = submissions.len();
-                self.take_batch(submissions).await;
+                let span = debug_span!("batch", document = %self.live.identity().id, edits = submitted);
+                self.take_batch(submissions).instrument(span).await;
                 self.let_writers_come(submitted).await;
             }
             self.announce_presence();

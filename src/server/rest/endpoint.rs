@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tracing::{Instrument, debug_span};
 use warp::http::{HeaderMap, Method, Response, StatusCode, header};
 
 use super::body::{Incoming, read_body};
@@ -124,10 +125,11 @@ pub(in crate::server) async fn answer(
     if matches!(wanted, Method::PUT | Method::POST) {
         request.body = read_body(body, &request.server.limits).await?;
     }
-    match endpoint.handler {
-        Handler::Server(handler) => handler(request).await,
-        Handler::Document(handler) => handler(id.expect("the path of a document names it"), request).await,
-    }
+    let answering = match endpoint.handler {
+        Handler::Server(handler) => handler(request),
+        Handler::Document(handler) => handler(id.expect("the path of a document names it"), request),
+    };
+    answering.instrument(debug_span!("request", method = %wanted, path = endpoint.route.path())).await
 }
 
 /// What a path answers to a method that it does not have, and to the question which it has.
