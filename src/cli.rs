@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use tracing::{info, warn};
 
+use crate::bench;
 use crate::config::{Config, Flags, Keep};
 use crate::hub::System;
 use crate::limits::Limits;
@@ -32,39 +33,45 @@ enum Command {
     Serve(Flags),
     /// Play a recorded editing session against a running server, and compare what comes out
     Replay(replay::Flags),
+    /// Measure what a server costs under load, beside the least that the same traffic could cost
+    Bench(bench::Flags),
 }
 
 /// Runs a command. A failure is one sentence on standard error.
 pub fn run(cli: Cli) -> ExitCode {
-    let logs = match logs::start(&cli.logs) {
-        Ok(logs) => logs,
-        Err(error) => return failed(&error.to_string()),
-    };
-    // One core is left to the store's writer: on small machines, fewer workers wake each other less.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = match builder.worker_threads(cores.saturating_sub(1).max(1)).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&format!("the runtime cannot be started: {error}")),
-    };
-    let done = runtime.block_on(async {
-        match cli.command {
-            Command::Serve(flags) => serve(flags).await,
-            Command::Replay(flags) => replay::run(flags).await,
-        }
+    let done = logs::start(&cli.logs).map_err(|error| error.to_string()).and_then(|logs| {
+        let done = match cli.command {
+            Command::Serve(flags) => wait_for(serve(flags)),
+            Command::Replay(flags) => wait_for(replay::run(flags)),
+            Command::Bench(flags) => bench::run(flags),
+        };
+        drop(logs);
+        done
     });
-    // A read that hangs on a dead disk must not hold the process back.
-    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
-    drop(logs);
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(sentence) => failed(&sentence),
+        Err(sentence) => {
+            eprintln!("variorum: {sentence}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn failed(sentence: &str) -> ExitCode {
-    eprintln!("variorum: {sentence}");
-    ExitCode::FAILURE
+/// The threads that a server runs on.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    // One core is left to the store's writer: on small machines, fewer workers wake each other less.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(cores.saturating_sub(1).max(1)).enable_all().build();
+    runtime.map_err(|error| format!("the runtime cannot be started: {error}"))
+}
+
+fn wait_for(command: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(command);
+    // A read that hangs on a dead disk must not hold the process back.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    done
 }
 
 async fn serve(flags: Flags) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! Variorum: a document server for people who write together. `docs/architecture.md` is the way in.
 
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -27,16 +27,20 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<String>,
     },
+    /// Measure, as `variorum bench` does: with this program as the server.
+    Bench {
+        /// What `variorum bench` is given.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Golden => golden::write().map_err(|error| error.to_string()),
         Command::Mutants { names } => mutants::hunt(&names),
-        Command::Serve { flags } => {
-            let words = ["variorum", "serve"].map(String::from).into_iter().chain(flags);
-            return variorum::cli::run(variorum::cli::Cli::parse_from(words));
-        }
+        Command::Serve { flags } => return variorum("serve", flags),
+        Command::Bench { flags } => return variorum("bench", flags),
     };
     match outcome {
         Ok(said) => {
@@ -48,4 +52,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn variorum(command: &str, flags: Vec<String>) -> ExitCode {
+    let words = ["variorum", command].map(String::from).into_iter().chain(flags);
+    variorum::cli::run(variorum::cli::Cli::parse_from(words))
 }

@@ -14,6 +14,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("server", &["protocol", "hub", "store", "document", "ot", "limits", "metrics", "shutdown"]),
     ("client", &["protocol", "document", "ot"]),
     ("replay", &["client", "document", "ot"]),
+    ("bench", &["client", "protocol", "document", "ot", "replay", "server", "limits", "cli"]),
     ("limits", &["document"]),
     ("metrics", &[]),
     ("shutdown", &[]),

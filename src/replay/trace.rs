@@ -91,6 +91,20 @@ impl Trace {
         self.agents.len()
     }
 
+    /// Every transaction of a recording of one person, as one op each.
+    pub fn ops(&self) -> impl Iterator<Item = Result<TextOp, String>> {
+        let mut length = self.start.chars().count() as u64;
+        let agents = self.agents.len();
+        self.agents[0].iter().map(move |transaction| {
+            if agents > 1 {
+                return Err(format!("{agents} people typed this recording; only that of one is a row of ops"));
+            }
+            let op = transaction.op(length)?;
+            length = op.target_len();
+            Ok(op)
+        })
+    }
+
     /// The same recording with every `e` an astral character.
     pub fn astral(mut self) -> Self {
         let patches = self.agents.iter_mut().flatten().flat_map(|transaction| &mut transaction.patches);
