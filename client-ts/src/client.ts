@@ -2,7 +2,8 @@
 
 import { systemClock, type Clock } from "./clock.js";
 import { createConnection, type Socket, type Status, type TokenReason } from "./connection.js";
-import { createDoc, type Doc, type Host, type Inner } from "./doc.js";
+import { createDoc, type Host, type Inner } from "./doc.js";
+import type { Doc } from "./document.js";
 import { VariorumError, type ErrorCode } from "./errors.js";
 import { createEmitter, type Events } from "./events.js";
 import { browserStorage, memoryOutbox, type BrowserStorage, type Draft, type Outbox } from "./outbox.js";
@@ -14,11 +15,11 @@ export interface ClientOptions {
   readonly url: string;
   /**
    * Proof of who the user is. A function is asked at each connection, and told why: `connect`, or `unauthorized` if the
-   * server took the last token no longer. What it throws is told as an `error`, and asked again later.
+   * server took the last token no longer. It may know of none. What it throws is told as an `error`, and asked again later.
    */
-  readonly token?: string | ((why: { readonly reason: TokenReason }) => string | Promise<string>) | undefined;
-  /** The user's name, where no token says it. */
-  readonly name?: string | undefined;
+  readonly token?: string | ((why: { readonly reason: TokenReason }) => string | undefined | Promise<string | undefined>) | undefined;
+  /** The user's name, where no token says it. A function is asked at each connection. */
+  readonly name?: string | (() => string) | undefined;
   /**
    * Whose edits the outbox keeps: on a browser that several users share, give each their own, so that nobody sends
    * what another left unsent.
@@ -70,6 +71,8 @@ export interface Client extends Events<ClientEvents> {
   open(id: string, options?: OpenOptions): Doc;
   /** Connects, after the server ended the connection for good or to try at once. */
   connect(): void;
+  /** Connects anew at once, as whoever {@link ClientOptions.name} and {@link ClientOptions.token} now say; edits go on meanwhile. */
+  reconnect(): void;
   /** The documents with edits that wait in this tab's outbox: open them to send these. */
   unsent(): Promise<string[]>;
   /** Edits that could not be carried over, kept for their author. */
@@ -104,6 +107,8 @@ export const createClient = (options: ClientOptions): Client => {
   let limits: Limits = {};
   let closed = false;
 
+  const ask = async (reason: TokenReason) => (typeof token === "function" ? token({ reason }) : token);
+
   const openOutbox = async (): Promise<Outbox> => {
     try {
       if (storage) return await (await import("./browser-outbox.js")).browserOutbox(JSON.stringify(["variorum", address, account]), storage, clock);
@@ -133,7 +138,7 @@ export const createClient = (options: ClientOptions): Client => {
     },
     async hello(reason) {
       const { client, person } = await outbox;
-      return { type: "hello", protocol: 1, client, person, name, token: typeof token === "function" ? await token({ reason }) : token };
+      return { type: "hello", protocol: 1, client, person, name: typeof name === "function" ? name() : name, token: await ask(reason) };
     },
     renews: typeof token === "function",
     message: receive,
@@ -157,6 +162,7 @@ export const createClient = (options: ClientOptions): Client => {
     online: () => connection.status() === "online",
     session: () => session,
     limits: () => limits,
+    history: async (id) => (await import("./history.js")).createHistory(id, address, ask),
     send: connection.send,
     ended(id, open) {
       docs.delete(id);
@@ -193,14 +199,15 @@ export const createClient = (options: ClientOptions): Client => {
       if (closed) throw new VariorumError("closed", "the client was closed", id);
       let inner = docs.get(id);
       if (!inner) {
-        inner = createDoc(id, create === true ? { kind: "text" } : create, host);
+        inner = createDoc(id, host);
         docs.set(id, inner);
         if (connection.status() === "closed") connection.connect();
       }
-      inner.hold();
+      inner.hold(create === true ? { kind: "text" } : create);
       return inner.doc;
     },
     connect: connection.connect,
+    reconnect: connection.reconnect,
     unsent: async () => (await outbox).unsent(),
     drafts: async () => (await outbox).drafts(),
     discard: async (draft) => (await outbox).discard(draft),

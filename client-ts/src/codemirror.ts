@@ -2,7 +2,7 @@
 
 import { Annotation, EditorState, Prec, RangeSetBuilder, type Extension } from "@codemirror/state";
 import { Decoration, EditorView, keymap, ViewPlugin, WidgetType, type DecorationSet, type ViewUpdate } from "@codemirror/view";
-import type { ChangeEvent, Doc } from "./doc.js";
+import type { ChangeEvent, Doc } from "./document.js";
 import { difference, type Change } from "./ot/content.js";
 import { splitsPair, wellFormed } from "./ot/utf16.js";
 import type { Peer } from "./presence.js";
@@ -72,6 +72,7 @@ const drawn = (peers: readonly Peer[], length: number): DecorationSet => {
   return builder.finish();
 };
 
+/** The colours can be told from light and dark paper, and white from them. */
 const theme = EditorView.baseTheme({
   ".cm-peer": { position: "relative", borderLeft: "2px solid var(--peer)", marginLeft: "-1px", marginRight: "-1px", pointerEvents: "none" },
   ".cm-peer-selection": { backgroundColor: "color-mix(in srgb, var(--peer) 25%, transparent)" },
@@ -91,7 +92,7 @@ const theme = EditorView.baseTheme({
   },
   ".cm-peer-name:empty": { display: "none" },
   ".cm-line:first-child .cm-peer-name": { bottom: "auto", top: "100%", borderRadius: "0 3px 3px 3px" },
-  ...Object.fromEntries(["#c2255c", "#2b6cb0", "#2f855a", "#b7500b", "#6b46c1", "#0b7285", "#a61e4d", "#5c5f00"].map((color, index) => [`.cm-peer-${index}`, { "--peer": color }])),
+  ...Object.fromEntries(["#d6336c", "#3074c4", "#2e8555", "#bd540c", "#8158d6", "#13808f", "#b0418f", "#7a7100"].map((color, index) => [`.cm-peer-${index}`, { "--peer": color }])),
 });
 
 /**

@@ -52,6 +52,8 @@ export interface Connection {
   readonly send: (message: ClientMessage) => void;
   /** There is reason to believe that the network is back, or gone. */
   readonly wake: () => void;
+  /** Ends the connection there is, and makes another at once. */
+  readonly reconnect: () => void;
   /** Ends the connection for good, until someone calls {@link Connection.connect}. */
   readonly close: () => void;
 }
@@ -172,6 +174,11 @@ export const createConnection = ({ clock, random, socket: make, hello, renews, m
     wake() {
       if (status === "offline") connect();
       else if (status === "online") look(DOUBT);
+    },
+    reconnect() {
+      drop();
+      say("offline");
+      connect();
     },
     close() {
       drop();

@@ -1,163 +1,19 @@
-/** A document as an application sees it: its state machine, kept in the outbox, with undo, people and events around it. */
+/** Makes a document: its state machine, kept in the outbox, with undo, people and events around it. */
 
 import { backoff, randomId, type Clock } from "./clock.js";
 import { crc32 } from "./crc32.js";
+import type { Doc, DocEvents, Sync, Waiting } from "./document.js";
 import { VariorumError, type ErrorCode } from "./errors.js";
-import { createEmitter, type Events } from "./events.js";
-import { createMachine, type Changed, type Source, type Unsent } from "./machine.js";
-import { Content, type Change } from "./ot/content.js";
+import { createEmitter } from "./events.js";
+import type { History } from "./history.js";
+import { createMachine, type Changed } from "./machine.js";
+import { Content } from "./ot/content.js";
 import { add, compose, movePosition, type Op, type Part } from "./ot/text.js";
 import { wellFormed } from "./ot/utf16.js";
 import type { Outbox } from "./outbox.js";
-import { createPeers, pairs, type Peer } from "./presence.js";
-import type { Access, ClientMessage, Create, DocMessage, EditMessage, Limits, Presence, State, User } from "./protocol.js";
+import { createPeers, pairs } from "./presence.js";
+import type { ClientMessage, Create, DocMessage, EditMessage, Limits, Presence, State } from "./protocol.js";
 import { createUndo } from "./undo.js";
-
-/**
- * How a document stands with the server: `loading` (its content is not known yet), `saving` (edits are on their way),
- * `saved` (every edit is durable on the server), `offline` (the server cannot be asked; edits wait), `refused` (the server
- * will not have it: see the `error` event).
- */
-export type Sync = "loading" | "saving" | "saved" | "offline" | "refused";
-
-/** The text changed. */
-export interface ChangeEvent {
-  /** The change as one op, in scalar values. */
-  readonly op: Op;
-  /** The same in UTF-16 code units: ascending, apart, each in places of the text before. */
-  readonly changes: readonly Change[];
-  /** Where it came from. */
-  readonly source: Source;
-  /** What was given as `origin` to the call that made it, so that an editor knows its own changes. */
-  readonly origin: unknown;
-  /** The document's version after it; an own edit is not in it yet. */
-  readonly version: number;
-  /** Who made it; null for own edits and where several people did. */
-  readonly user: User | null;
-  /** The connection it was made on; null likewise, and for changes by HTTP. */
-  readonly session: string | null;
-}
-
-/** The server's content took the place of what was here, because one could not be continued from the other. */
-export interface ResetEvent {
-  /** `epoch`, `ahead`, `pruned`, `chain`, `diverged`, or the code with which an edit was refused. */
-  readonly reason: string;
-  /** The own edits that could not be carried over; null if there were none. */
-  readonly unsent: Unsent | null;
-  /** Under which id they are kept among the client's drafts, until they are discarded; null if there were none. */
-  readonly draft: string | null;
-}
-
-/** What a document says. */
-export interface DocEvents {
-  /** The text changed, by anyone. */
-  change: ChangeEvent;
-  /** {@link Doc.sync} changed. */
-  sync: Sync;
-  /** {@link Doc.peers} or {@link Doc.people} changed, other than by moving along with the text. */
-  presence: readonly Peer[];
-  /** A connection came. */
-  joined: Peer;
-  /** A connection left. */
-  left: Peer;
-  /** The server's content was taken anew. */
-  reset: ResetEvent;
-  /** Something went wrong; if it is not final, the client goes on by itself. */
-  error: VariorumError;
-}
-
-/** Stops waiting, rejecting with the signal's reason. */
-export interface Waiting {
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** A document. Positions and lengths are UTF-16 code units, as in JavaScript strings, except within ops. */
-export interface Doc extends Events<DocEvents> {
-  /** Its id. */
-  readonly id: string;
-  /** The text, own edits included. Empty until {@link Doc.ready}. */
-  readonly text: string;
-  /** The version the text goes on from; 0 until {@link Doc.ready}. */
-  readonly version: number;
-  /** How it stands with the server. */
-  readonly sync: Sync;
-  /** What this client may do. */
-  readonly access: Access;
-  /** Own edits that the server is not known to have; null if it has all of them. */
-  readonly unsent: Unsent | null;
-  /** Everyone else who is here, up to as many as the server names. The same array until something changes. */
-  readonly peers: readonly Peer[];
-  /** How many people are here, oneself included; 0 while that is not known. */
-  readonly people: number;
-  /** Whether there is an own edit to take back. */
-  readonly canUndo: boolean;
-  /** Whether there is an own edit to do again. */
-  readonly canRedo: boolean;
-  /** What others see of this user here. */
-  readonly presence: {
-    /**
-     * Shows a state to everyone who has the document open; null shows none. `cursors` are `[anchor, head]` in UTF-16 code
-     * units of the text as it is now, and move along with it. At most 2 KiB as JSON.
-     *
-     * @throws RangeError if a cursor is not within the text.
-     */
-    set(state: State | null): void;
-  };
-  /**
-   * Resolves once the content is known, from the server or from what this tab kept.
-   *
-   * @throws {@link VariorumError} if the document cannot be had: `unknown_document`, `forbidden`, `bad_document_id`,
-   * `unsupported_kind`, `closed`.
-   */
-  ready(waiting?: Waiting): Promise<Doc>;
-  /**
-   * Resolves once every edit made so far is durable on the server.
-   *
-   * @throws {@link VariorumError} with the code with which an edit was refused, or the document closed or reset.
-   */
-  flushed(waiting?: Waiting): Promise<void>;
-  /**
-   * Inserts `text` at `position`. Like every edit it is seen at once, and sent by itself.
-   *
-   * A position inside a surrogate pair counts as the pair's beginning, and a range takes pairs whole; half a pair in
-   * `text` becomes U+FFFD.
-   *
-   * @throws {@link VariorumError} `not_ready` before the content is known, `read_only` if it may only be read.
-   * @throws RangeError if the position is not within the text.
-   */
-  insert(position: number, text: string): void;
-  /** Deletes `length` code units from `position`. Throws as {@link Doc.insert}. */
-  delete(position: number, length: number): void;
-  /** Puts `text` in the place of `length` code units from `position`. Throws as {@link Doc.insert}. */
-  replace(position: number, length: number, text: string): void;
-  /**
-   * Makes several changes as one edit: ascending and apart, each in places of the text before. `origin` is told to
-   * listeners. Throws as {@link Doc.insert}.
-   */
-  edit(changes: readonly Change[], origin?: unknown): void;
-  /**
-   * Applies an op of the protocol, whose lengths are **scalar values** and which covers the whole text. Neighbours are
-   * merged and empty parts left out.
-   *
-   * @throws {@link VariorumError} `length_mismatch` if it does not cover the text, `bad_op` if it is none; else as
-   * {@link Doc.insert}.
-   */
-  apply(op: Op, origin?: unknown): void;
-  /**
-   * Takes back one's own last edits, up to a pause in typing. What others did stays. Text that others deleted as well
-   * comes back too.
-   *
-   * @returns whether there was something to take back.
-   */
-  undo(): boolean;
-  /** Does again what {@link Doc.undo} took back, until the next edit. Returns whether there was something. */
-  redo(): boolean;
-  /**
-   * Lets go of the document; each `open` is closed once. The last one ends it as soon as every edit is durable on the
-   * server; until then it goes on in the background, and `await doc.flushed()` waits for that.
-   */
-  close(): void;
-}
 
 /** What a document needs of its client. */
 export interface Host {
@@ -170,6 +26,7 @@ export interface Host {
   /** Public id of the connection. */
   readonly session: () => string;
   readonly limits: () => Limits;
+  readonly history: (id: string) => Promise<History>;
   readonly send: (message: ClientMessage) => void;
   /** The document has ended by itself; the server has it `open`. */
   readonly ended: (id: string, open: boolean) => void;
@@ -179,7 +36,7 @@ export interface Host {
 export interface Inner {
   readonly doc: Doc;
   /** Someone opens it: for the first time, or once more. */
-  hold(): void;
+  hold(create: Create | undefined): void;
   /** There is a connection. */
   connected(): void;
   disconnected(): void;
@@ -195,9 +52,9 @@ const PRESENCE = 50;
 /** The text is saved anew once what changed it is longer than this as JSON. */
 const TAIL = 10_000;
 
-export const createDoc = (id: string, create: Create | undefined, host: Host): Inner => {
+export const createDoc = (id: string, host: Host): Inner => {
   const { clock } = host;
-  const machine = createMachine(id, create, {
+  const machine = createMachine(id, {
     send(message) {
       if (message.type === "open") host.send(message);
       else {
@@ -475,7 +332,8 @@ export const createDoc = (id: string, create: Create | undefined, host: Host): I
       const before = handedOver;
       return wait(() => {
         if (handedOver !== before) throw handedOver;
-        return machine.saved;
+        // What a reload left unsent counts once it is known.
+        return !!outbox && machine.saved;
       }, waiting);
     },
     insert: (position, text) => doc.replace(position, 0, text),
@@ -493,6 +351,7 @@ export const createDoc = (id: string, create: Create | undefined, host: Host): I
     },
     undo: () => takeBack("undo"),
     redo: () => takeBack("redo"),
+    history: () => host.history(id),
     close() {
       holders--;
       // What opens it again at once, as frameworks do, keeps it.
@@ -502,8 +361,9 @@ export const createDoc = (id: string, create: Create | undefined, host: Host): I
 
   const inner: Inner = {
     doc,
-    hold() {
+    hold(create) {
       holders++;
+      machine.create ??= create;
       if (machine.phase === "refused") {
         machine.disconnected(true);
         failure = undefined;

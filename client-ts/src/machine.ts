@@ -71,6 +71,8 @@ export const PASSING = ["storage_unavailable", "shutting_down", "internal", "too
 
 /** What is known about one document, and what to do at each input. */
 export interface Machine {
+  /** How to make the document if it is not there; undefined if it is not to be made. */
+  create: Create | undefined;
   /** What is on the screen: the server's text, `inflight` and `buffer`. Undefined until it is known. */
   readonly text: Content | undefined;
   /** The last revision or ack taken. Defined together with `text`. */
@@ -109,8 +111,8 @@ export interface Machine {
   retry(): void;
 }
 
-/** The machine of the document with the id `doc`, which is made if it is not there and `create` says how. */
-export const createMachine = (doc: string, create: Create | undefined, out: Outputs): Machine => {
+/** The machine of the document with the id `doc`. */
+export const createMachine = (doc: string, out: Outputs): Machine => {
   let text: Content | undefined;
   let place: Place | undefined;
   let seq = 0;
@@ -134,7 +136,7 @@ export const createMachine = (doc: string, create: Create | undefined, out: Outp
 
   const open = (): void => {
     phase = "opening";
-    out.send({ type: "open", doc, create, from: lost ? undefined : place, pending: inflight && seq });
+    out.send({ type: "open", doc, create: machine.create, from: lost ? undefined : place, pending: inflight && seq });
   };
 
   /** Sends the edit in flight (again); if there is none, the buffer. */
@@ -264,7 +266,8 @@ export const createMachine = (doc: string, create: Create | undefined, out: Outp
     }
   };
 
-  return {
+  const machine: Machine = {
+    create: undefined,
     get text() {
       return text;
     },
@@ -334,6 +337,7 @@ export const createMachine = (doc: string, create: Create | undefined, out: Outp
       else send();
     },
   };
+  return machine;
 };
 
 /** What an ack and a revision have in common. */

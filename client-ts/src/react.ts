@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import type { Client, OpenOptions } from "./client.js";
 import type { Status } from "./connection.js";
-import type { Doc, Sync } from "./doc.js";
+import type { Doc, Sync } from "./document.js";
 import type { VariorumError } from "./errors.js";
 import type { Peer } from "./presence.js";
 import type { Access, State, User } from "./protocol.js";
@@ -12,7 +12,7 @@ import type { Access, State, User } from "./protocol.js";
 export interface DocumentView {
   /** The document, for edits; null before the component is on the screen. */
   readonly doc: Doc | null;
-  /** Its text; empty until it is known. */
+  /** Its text; empty until it is known, and where it was not asked for. */
   readonly text: string;
   /** How it stands with the server. */
   readonly sync: Sync;
@@ -22,10 +22,16 @@ export interface DocumentView {
   readonly error: VariorumError | null;
 }
 
+/** How to open a document, and what of it the component shows. */
+export interface DocumentOptions extends OpenOptions {
+  /** Whether it shows the text, and is rendered at each change of it; true if left out. `false` is for where an editor does. */
+  readonly text?: boolean | undefined;
+}
+
 const never = () => () => {};
 
 /** Opens a document as long as the component is on the screen. `options` count when it is opened. */
-export const useDocument = (client: Client, id: string, options?: OpenOptions): DocumentView => {
+export const useDocument = (client: Client, id: string, options: DocumentOptions = {}): DocumentView => {
   const [doc, setDoc] = useState<Doc | null>(null);
   const [error, setError] = useState<VariorumError | null>(null);
   useEffect(() => {
@@ -40,9 +46,10 @@ export const useDocument = (client: Client, id: string, options?: OpenOptions): 
     };
     // Options are a way to open it, and no reason to do so again.
   }, [client, id]);
-  const changes = useCallback((tell: () => void) => doc?.on("change", tell) ?? never(), [doc]);
+  const shown = options.text === false ? null : doc;
+  const changes = useCallback((tell: () => void) => shown?.on("change", tell) ?? never(), [shown]);
   const syncs = useCallback((tell: () => void) => doc?.on("sync", tell) ?? never(), [doc]);
-  const text = useSyncExternalStore(changes, () => doc?.text ?? "", () => "");
+  const text = useSyncExternalStore(changes, () => shown?.text ?? "", () => "");
   const sync = useSyncExternalStore<Sync>(syncs, () => doc?.sync ?? "loading", () => "loading");
   return { doc, text, sync, access: doc?.access ?? "read", error };
 };

@@ -1,6 +1,6 @@
 /** A document in a `<textarea>` or a text `<input>`. */
 
-import type { Doc } from "./doc.js";
+import type { Doc } from "./document.js";
 import { difference, type Change } from "./ot/content.js";
 import { compose, movePosition, transform, type Op } from "./ot/text.js";
 import { Content } from "./ot/content.js";

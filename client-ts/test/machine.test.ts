@@ -26,7 +26,7 @@ class Driven {
 
   constructor() {
     const effects = (effect: Effect) => void this.#effects.push(effect);
-    this.machine = createMachine(DOC, undefined, {
+    this.machine = createMachine(DOC, {
       send: (message) => effects({ type: "send", message }),
       changed: (change) => effects({ type: "change", change }),
       reset: (reason, unsent) => effects({ type: "reset", reason, unsent }),
