@@ -1,6 +1,7 @@
 //! The door: connections in, one session per socket, requests to the same documents over HTTP.
 
 mod access;
+mod app;
 mod clients;
 mod connection;
 mod deliveries;

@@ -9,7 +9,7 @@ use warp::{Filter, Reply};
 use super::access::Caller;
 use super::connection::Written;
 use super::problem::{Problem, recover};
-use super::{Server, rest, upgrade};
+use super::{Server, app, rest, upgrade};
 use crate::metrics::Metrics;
 use crate::protocol::Code;
 use crate::shutdown::Watch;
@@ -20,6 +20,7 @@ pub(super) fn all(
     watch: Watch,
 ) -> impl Filter<Extract = (impl Reply,), Error = std::convert::Infallible> + Clone {
     let metrics = server.metrics.clone();
+    let app = app::routes(server.clone());
     let with_server = warp::any().map(move || server.clone());
     let with_watch = warp::any().map(move || watch.clone());
     let headers = warp::header::headers_cloned;
@@ -60,7 +61,7 @@ pub(super) fn all(
             answer(rest::answer(endpoints, method, path, request, body).await)
         });
 
-    connect.or(http).recover(recover).map(move |reply| counted(&metrics, reply))
+    connect.or(http).or(app).recover(recover).map(move |reply| counted(&metrics, reply))
 }
 
 /// An answer on its way out, counted.

@@ -1,0 +1,71 @@
+/** What a user must know besides the text: no connection, no way to keep edits, edits that were not taken. */
+
+import { useEffect, useState, type ReactNode } from "react";
+import { useConnection } from "variorum/react";
+import { drafts, Drafts } from "./drafts.js";
+import { client, signIn, trouble, unkept } from "./session.js";
+import { useShared } from "./shared.js";
+
+/** How long a connection must be missing before it is worth a word, in milliseconds: a server that restarts is back before. */
+const GONE = 1_500;
+
+/** Whether `so` has been so for a while. */
+const useLasting = (so: boolean): boolean => {
+  const [lasting, setLasting] = useState(false);
+  useEffect(() => {
+    if (!so) return setLasting(false);
+    const timer = setTimeout(() => setLasting(true), GONE);
+    return () => clearTimeout(timer);
+  }, [so]);
+  return so && lasting;
+};
+
+const Notice = ({ children, action, onAction }: { children: ReactNode; action?: string; onAction?: () => void }) => (
+  <div className="notice">
+    <p>{children}</p>
+    {action && (
+      <button type="button" onClick={onAction}>
+        {action}
+      </button>
+    )}
+  </div>
+);
+
+/** `doc` is the document shown, if one is. */
+export const Notices = ({ doc }: { doc?: string }) => {
+  const { status } = useConnection(client);
+  const asked = useShared(signIn);
+  const problem = useShared(trouble);
+  const volatile = useShared(unkept);
+  const kept = useShared(drafts).filter((draft) => doc === undefined || draft.doc === doc);
+  const [open, setOpen] = useState(false);
+  const offline = useLasting(status === "offline" || status === "connecting");
+  return (
+    <>
+      <div className="notices" role="status">
+        {asked === "put off" ? (
+          <Notice action="Sign in" onAction={() => (signIn.value = "asked")}>
+            This server asks for an access token.
+          </Notice>
+        ) : status === "closed" && problem ? (
+          <Notice action="Connect again" onAction={() => client.connect()}>
+            {problem.code === "superseded" ? "This document is open elsewhere with this tab's identity." : `The server ended the connection: ${problem.message}.`}
+          </Notice>
+        ) : (
+          offline && (
+            <Notice action="Try now" onAction={() => client.reconnect()}>
+              <strong>You are offline.</strong>{" "}
+              {volatile ? "What you write is kept in this tab: leave it open until you are back." : "What you write is kept in this browser, and sent when you are back."}
+            </Notice>
+          )
+        )}
+        {kept.length > 0 && (
+          <Notice action="Show" onAction={() => setOpen(true)}>
+            <strong>Some of what you wrote could not be saved.</strong> It is kept here for you.
+          </Notice>
+        )}
+      </div>
+      {open && kept.length > 0 && <Drafts of={kept} onClose={() => setOpen(false)} />}
+    </>
+  );
+};
