@@ -12,6 +12,7 @@ pub mod process;
 pub mod scribe;
 mod source;
 pub mod trace;
+pub mod twins;
 pub mod writers;
 
 pub use source::{Source, TestCaseResult, check_random};

@@ -1,9 +1,10 @@
 //! The commands that go with the proofs: `cargo run --release -p proptests -- golden`.
 
+use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use proptests::{golden, mutants};
+use proptests::{golden, mutants, twins};
 
 /// What goes with Variorum's proofs.
 #[derive(Parser)]
@@ -21,6 +22,17 @@ enum Command {
         /// Only those whose names begin so: `03`, for instance.
         names: Vec<String>,
     },
+    /// Write random questions to the algebra with its answers, a line of JSON each.
+    Ask {
+        /// Makes the questions: the same ones for the same seed.
+        #[arg(long)]
+        seed: u64,
+        /// How many.
+        #[arg(long)]
+        count: u64,
+    },
+    /// Answer the questions on standard input, a line of JSON each.
+    Answer,
     /// Serve, as `variorum serve` does: a process for the crash suite to kill.
     Serve {
         /// What `variorum serve` is given.
@@ -37,16 +49,18 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Golden => golden::write().map_err(|error| error.to_string()),
-        Command::Mutants { names } => mutants::hunt(&names),
+        Command::Golden => said(golden::write()),
+        Command::Mutants { names } => said(mutants::hunt(&names)),
+        Command::Ask { seed, count } => {
+            twins::ask(seed, count, &mut BufWriter::new(io::stdout().lock())).map_err(|error| error.to_string())
+        }
+        Command::Answer => twins::answer(io::stdin().lock(), &mut BufWriter::new(io::stdout().lock()))
+            .map_err(|error| error.to_string()),
         Command::Serve { flags } => return variorum("serve", flags),
         Command::Bench { flags } => return variorum("bench", flags),
     };
     match outcome {
-        Ok(said) => {
-            println!("{said}");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -57,4 +71,10 @@ fn main() -> ExitCode {
 fn variorum(command: &str, flags: Vec<String>) -> ExitCode {
     let words = ["variorum", command].map(String::from).into_iter().chain(flags);
     variorum::cli::run(variorum::cli::Cli::parse_from(words))
+}
+
+/// Prints what a command has to say; an error as one sentence.
+fn said<E: std::fmt::Display>(outcome: Result<String, E>) -> Result<(), String> {
+    println!("{}", outcome.map_err(|error| error.to_string())?);
+    Ok(())
 }
