@@ -25,13 +25,16 @@ export class RealServer {
   #process: ChildProcess | undefined;
   port = 0;
 
+  /** `flags` are more of `variorum serve`'s. */
+  constructor(readonly flags: readonly string[] = []) {}
+
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
   }
 
   async start(): Promise<void> {
     this.port ||= await freePort();
-    this.#process = spawn(BINARY, ["serve", "--data", this.#data, "--listen", `127.0.0.1:${this.port}`], { stdio: ["ignore", "ignore", "inherit"] });
+    this.#process = spawn(BINARY, ["serve", "--data", this.#data, "--listen", `127.0.0.1:${this.port}`, ...this.flags], { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, VARIORUM_LOG: "error" } });
     for (;;) {
       try {
         if ((await fetch(`${this.url}/ready`)).ok) return;
@@ -50,6 +53,12 @@ export class RealServer {
     await once(running, "exit");
   }
 
+  /** Loses everything, as where another server takes this one's place. */
+  async wipe(): Promise<void> {
+    await this.kill();
+    rmSync(this.#data, { recursive: true });
+  }
+
   async stop(): Promise<void> {
     await this.kill();
     rmSync(this.#data, { recursive: true, force: true });
@@ -65,6 +74,7 @@ export class Proxy {
   wild = false;
   cuts = 0;
   readonly #server: Server;
+  #port = 0;
   readonly #sockets = new Set<Socket>();
 
   constructor(
@@ -83,9 +93,27 @@ export class Proxy {
     await once(this.#server, "listening");
   }
 
-  async stop(): Promise<void> {
+  /** Ends every connection there is. */
+  cut(): void {
+    this.cuts += this.#sockets.size / 2;
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** The network is gone: nothing gets through until it is `up` again, at the same address. */
+  down(): void {
+    this.#port = (this.#server.address() as { port: number }).port;
     this.#server.close();
+    this.cut();
+  }
+
+  async up(): Promise<void> {
+    this.#server.listen(this.#port, "127.0.0.1");
+    await once(this.#server, "listening");
+  }
+
+  async stop(): Promise<void> {
+    this.#server.close();
+    this.cut();
     await once(this.#server, "close");
   }
 
