@@ -36,7 +36,7 @@ export interface ConnectionOptions {
 }
 
 /** Close codes after which the server need not be asked again. */
-const FINAL: Record<number, ErrorCode> = { 4400: "bad_message", 4401: "unauthorized", 4403: "forbidden", 4409: "superseded" };
+const FINAL: Record<number, ErrorCode> = { 4400: "bad_message", 4401: "unauthorized", 4403: "forbidden", 4409: "superseded", 4413: "too_large" };
 /** Time from the first attempt to the welcome, in milliseconds. */
 const WELCOME = 20_000;
 /** Silence after which a ping is sent, and after twice which the connection is given up, in milliseconds. */

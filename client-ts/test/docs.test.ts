@@ -37,6 +37,14 @@ test("the examples compile", () => {
   }
 });
 
+test("every code of the protocol is one that code can branch on", () => {
+  const table = readFileSync(new URL("../docs/protocol.md", root), "utf8").split("## 7. Errors")[1]!;
+  const codes = [...table.matchAll(/^\| `(\w+)` \| [\d ]*\|/gm)].map(([, code]) => code!);
+  assert.ok(codes.length > 30, `${codes.length} codes`);
+  const errors = readFileSync(new URL("src/errors.ts", root), "utf8");
+  assert.deepEqual(codes.filter((code) => !errors.includes(`| "${code}"`)), []);
+});
+
 test("the example of ops gives what it says", () => {
   const [moved] = transform([2, "x"], ["y", 2]);
   assert.deepEqual(moved, [3, "x"]);
