@@ -15,14 +15,14 @@ need() {
 }
 
 need cc gcc "a C compiler, for the embedded SQLite"
-need strace strace "strace, for the tests in which the disk fails"
 need node nodejs "Node.js 20 or later, for the TypeScript client"
 need npm npm "npm, for the TypeScript client"
 if [ "${1:-}" = tests ]; then
     need "${CHROMIUM:-chromium}" "chromium fonts-dejavu-core" "Chromium, to test the web app in; CHROMIUM names it where it has another name"
+    need strace strace "strace, for the tests in which the disk fails"
+    need nginx nginx-light "nginx, behind which the client is tested"
+    need openssl openssl "OpenSSL, for the certificate of that nginx"
 fi
-need nginx nginx-light "nginx, behind which the client is tested"
-need openssl openssl "OpenSSL, for the certificate of that nginx"
 
 if [ -n "$packages" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     apt-get update -qq
@@ -31,7 +31,7 @@ if [ -n "$packages" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&
     missing=""
 fi
 
-if command -v node >/dev/null 2>&1 && ! node -e 'process.exit(process.versions.node.split(".")[0] < 20)'; then
+if command -v node >/dev/null 2>&1 && ! node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)'; then
     missing="$missing
   node: version 20 or later, and this is $(node --version)"
 fi
