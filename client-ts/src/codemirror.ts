@@ -19,11 +19,25 @@ export interface CodeMirrorOptions {
 /** How many colours there are. */
 const COLORS = 8;
 
-/** The number of a person's colour, from 0 to 7: the same in every browser. Their class is `cm-peer-` and the number. */
+/** The colours of those met first, who each have their own. */
+const met = new Map<string, number>();
+
+/**
+ * The number of a person's colour, from 0 to 7. Their class is `cm-peer-` and the number. It is the same in every browser,
+ * but where two of the first eight people that a page meets would share one: there the later one takes the next that is free.
+ */
 export const peerColor = ({ id }: User): number => {
-  let sum = 0;
-  for (const letter of id) sum = (sum * 31 + letter.codePointAt(0)!) % 1009;
-  return sum % COLORS;
+  let color = met.get(id);
+  if (color !== undefined) return color;
+  color = 0;
+  for (const letter of id) color = (color * 31 + letter.codePointAt(0)!) % 1009;
+  color %= COLORS;
+  if (met.size < COLORS) {
+    const taken = new Set(met.values());
+    while (taken.has(color)) color = (color + 1) % COLORS;
+    met.set(id, color);
+  }
+  return color;
 };
 
 /** Marks what came from the document, and is not to be told to it. */

@@ -43,7 +43,12 @@ pub(super) fn routes(server: Arc<Server>) -> impl Filter<Extract = (Answer,), Er
         .and(warp::header::headers_cloned())
         .map(move |found, method: Method, headers: HeaderMap| match (method, found) {
             // What a HEAD answers beyond the headers is left out further down.
-            (Method::GET | Method::HEAD, Found::Page) => page(&server),
+            (Method::GET | Method::HEAD, Found::Page) => {
+                let mut random = [0; 16];
+                server.hub.world().random(&mut random);
+                let built = Files::get(PAGE).and_then(|file| String::from_utf8(file.data.into_owned()).ok());
+                page(built, &STANDARD.encode(random))
+            }
             (Method::GET | Method::HEAD, Found::File { name, file }) => answer(&name, file, &headers),
             (other, _) => {
                 let message = format!("this path does not have the method {other}; it has GET, HEAD");
@@ -76,16 +81,12 @@ fn find(path: &str) -> Option<Found> {
 
 /// The page. It loads nothing from elsewhere, runs no script but its own files, and turns no text into HTML: a browser that
 /// knows trusted types refuses, since they are required and the one kind allowed names the address of the app's worker.
-fn page(server: &Server) -> Answer {
-    let mut random = [0; 16];
-    server.hub.world().random(&mut random);
-    let nonce = STANDARD.encode(random);
+fn page(built: Option<String>, nonce: &str) -> Answer {
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; font-src 'self'; img-src 'self'; \
          connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
          require-trusted-types-for 'script'; trusted-types worker"
     );
-    let built = Files::get(PAGE).and_then(|file| String::from_utf8(file.data.into_owned()).ok());
     let status = if built.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
     Response::builder()
         .status(status)
@@ -95,7 +96,7 @@ fn page(server: &Server) -> Answer {
         .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
         .header(header::REFERRER_POLICY, "same-origin")
         .header("cross-origin-opener-policy", "same-origin")
-        .body(built.map_or(NOT_BUILT.into(), |page| page.replace(NONCE, &nonce)).into())
+        .body(built.map_or(NOT_BUILT.into(), |page| page.replace(NONCE, nonce)).into())
         .expect("every header is well-formed")
 }
 
@@ -155,6 +156,13 @@ fn content_type(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_without_its_app_says_how_to_build_it() {
+        assert_eq!(page(None, "word").status(), StatusCode::NOT_FOUND);
+        assert!(NOT_BUILT.contains("make run"));
+        assert_eq!(page(Some("<p>".into()), "word").status(), StatusCode::OK);
+    }
 
     #[test]
     fn a_coding_is_sent_only_to_who_takes_it() {
