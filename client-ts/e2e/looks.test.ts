@@ -133,5 +133,6 @@ test("the keyboard alone leads everywhere", async () => {
   await ana.page.getByRole("dialog", { name: "Write together" }).waitFor();
   await ana.page.keyboard.press("Escape");
   assert.equal(await ana.page.getByRole("dialog", { name: "Write together" }).count(), 0);
+  assert.equal(await focused(), "Share");
   await ana.close();
 });

@@ -1,5 +1,6 @@
 /** A document's past, asked over HTTP: who changed what and when, any version, what differs, labels, taking back. Loaded on demand. */
 
+import { randomId } from "./clock.js";
 import { VariorumError, type ErrorCode } from "./errors.js";
 import type { Op } from "./ot/text.js";
 import type { User } from "./protocol.js";
@@ -184,6 +185,6 @@ export const createHistory = (doc: string, address: string, token: (reason: "con
     labels: async (asking) => (await ask<{ labels: readonly Label[] }>("/labels", {}, when(asking))).labels,
     label: (name, version, note) => ask(named(name), {}, json("PUT", { version, note })),
     unlabel: (name) => ask(named(name), {}, { method: "DELETE" }),
-    restore: (what, { preview } = {}) => ask("/restore", {}, json("POST", { ...what, preview }, { "idempotency-key": crypto.randomUUID() })),
+    restore: (what, { preview } = {}) => ask("/restore", {}, json("POST", { ...what, preview }, { "idempotency-key": randomId() })),
   };
 };

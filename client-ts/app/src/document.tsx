@@ -26,7 +26,10 @@ export const DocumentPage = ({ id, create }: { id: string; create: boolean }) =>
   const [view, setView] = useState<EditorView | null>(null);
   const [sharing, setSharing] = useState(false);
   const [past, setPast] = useState(false);
-  const leavePast = useCallback(() => setPast(false), []);
+  const leavePast = useCallback(() => {
+    setPast(false);
+    view?.focus();
+  }, [view]);
   // Refused after it was known, it was deleted or closed to this user: what they had is still shown.
   const known = doc !== null && (sync === "refused" ? doc.version > 0 : sync !== "loading");
   const writable = access === "write" && sync !== "refused";

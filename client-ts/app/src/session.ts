@@ -10,8 +10,10 @@ export const signIn = new Shared<"no" | "asked" | "put off">("no");
 /** What last went wrong with the connection or the outbox; undefined while all is well. */
 export const trouble = new Shared<VariorumError | undefined>(undefined);
 
-/** Whether this browser cannot keep unsent edits over a reload. */
-export const unkept = new Shared(false);
+const { indexedDB, navigator } = globalThis;
+
+/** Whether this browser cannot keep unsent edits over a reload: a page without TLS may not, for one. */
+export const unkept = new Shared(!indexedDB || !navigator.locks);
 
 /** Whom a token is about, as far as this page can tell: enough to keep what two users of one browser left unsent apart. */
 const subjectOf = (token: string | undefined): string => {
@@ -68,20 +70,19 @@ name.watch(() => client.status !== "closed" && client.reconnect());
  */
 export const sendLeftovers = async (): Promise<void> => {
   await sendUnsent(client);
-  const { indexedDB, navigator } = globalThis;
-  if (!indexedDB || !navigator.locks) return;
+  if (unkept.value) return;
   for (;;) {
     const other = createClient({ url: "/", account, name: () => name.value, token: () => token.value, storage: { indexedDB, locks: navigator.locks } });
-    const found = await sendUnsent(other);
+    const sent = await sendUnsent(other);
     other.close();
-    if (!found) return;
+    if (!sent) return;
   }
 };
 
-/** Opens the documents whose edits wait in a client's outbox until they are durable. Gives whether there were any. */
+/** Opens the documents whose edits wait in a client's outbox until they are durable. Gives whether there were any, and all were sent. */
 const sendUnsent = async (of: Client): Promise<boolean> => {
   const docs = (await of.unsent()).map((id) => of.open(id));
-  await Promise.allSettled(
+  const sent = await Promise.allSettled(
     docs.map(async (doc) => {
       try {
         await doc.ready();
@@ -91,5 +92,5 @@ const sendUnsent = async (of: Client): Promise<boolean> => {
       }
     }),
   );
-  return docs.length > 0;
+  return docs.length > 0 && sent.every(({ status }) => status === "fulfilled");
 };

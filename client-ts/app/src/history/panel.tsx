@@ -102,7 +102,7 @@ export default function Panel({ doc, writable, onClose }: PanelProps) {
               <span>
                 Version {version} <span className="hint">of {known.head}</span>
               </span>
-              <input type="range" min={0} max={known.head} value={version} aria-valuetext={`Version ${version} of ${known.head}`} onChange={(event) => setChosen(Number(event.target.value))} />
+              <input type="range" min={0} max={known.head} value={version} autoFocus aria-valuetext={`Version ${version} of ${known.head}`} onChange={(event) => setChosen(Number(event.target.value))} />
             </label>
             <fieldset className="segments">
               <legend className="unseen">What is shown</legend>
