@@ -390,7 +390,8 @@ async fn a_loss_of_the_newest_commits_is_noticed() {
         let mut world = World::unfolded(200).await;
         let log = world.path().join("variorum.db-wal");
         let mut bytes = std::fs::read(&log).unwrap();
-        let half = bytes.len() / 2;
+        // Zeros follow the log: room for it to grow into.
+        let half = bytes.iter().rposition(|byte| *byte != 0).unwrap() / 2;
         if truncate {
             bytes.truncate(half);
         } else {

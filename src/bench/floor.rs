@@ -16,7 +16,9 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
@@ -45,6 +47,9 @@ const LOG_LENGTH: u64 = 8 << 20;
 /// Bytes read from a socket at once, as the server does.
 const READ_BUFFER: usize = 2 << 10;
 
+/// Longest that an edit waits for others to share its sync.
+const COMPANY: Duration = Duration::from_millis(5);
+
 /// Sizes of what the server makes of an edit, as measured on it.
 #[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Sizes {
@@ -54,6 +59,8 @@ pub(super) struct Sizes {
     pub(super) revision_more: usize,
     /// How much longer than an edit's frame its record in the log is.
     pub(super) record_more: usize,
+    /// How many edits share a sync, where people type as fast as they are answered: as many are waited for.
+    pub(super) group: usize,
 }
 
 /// What a connection says first, and again when the sizes are known better.
@@ -83,7 +90,7 @@ type Rooms = Mutex<HashMap<u64, Vec<Arc<Session>>>>;
 
 struct Floor {
     rooms: Rooms,
-    edits: mpsc::UnboundedSender<Edit>,
+    edits: Sender<Edit>,
     syncs: AtomicU64,
     limits: Limits,
 }
@@ -97,7 +104,7 @@ pub(super) async fn serve(listen: std::net::SocketAddr, data: PathBuf) -> Result
         file.sync_all().map(|()| file)
     });
     let file = file.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    let (edits, waiting) = mpsc::unbounded_channel();
+    let (edits, waiting) = std::sync::mpsc::channel();
     let (durable, announced) = mpsc::unbounded_channel();
     let floor = Arc::new(Floor { rooms: Mutex::default(), edits, syncs: AtomicU64::new(0), limits: Limits::default() });
     let writer = floor.clone();
@@ -113,19 +120,18 @@ pub(super) async fn serve(listen: std::net::SocketAddr, data: PathBuf) -> Result
 
 impl Floor {
     /// One write and one sync for all edits that wait.
-    fn write(
-        &self,
-        file: &File,
-        mut waiting: mpsc::UnboundedReceiver<Edit>,
-        durable: &mpsc::UnboundedSender<Vec<Edit>>,
-    ) {
+    fn write(&self, file: &File, waiting: Receiver<Edit>, durable: &mpsc::UnboundedSender<Vec<Edit>>) {
         let mut at = 0;
         let mut bytes = Vec::new();
-        while let Some(first) = waiting.blocking_recv() {
+        while let Ok(first) = waiting.recv() {
+            let group = first.sizes.group;
             let mut batch = vec![first];
-            while let Ok(next) = waiting.try_recv() {
+            while batch.len() < group
+                && let Ok(next) = waiting.recv_timeout(COMPANY)
+            {
                 batch.push(next);
             }
+            batch.extend(waiting.try_iter());
             bytes.clear();
             for edit in &batch {
                 bytes.extend_from_slice(edit.frame.as_bytes());

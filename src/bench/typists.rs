@@ -100,6 +100,12 @@ impl Typists {
         players
     }
 
+    /// How many edits shared a sync on the server. People at a keyboard come when they come: nobody is waited for.
+    fn group(&self, warm_up: &Window) -> usize {
+        let per_sync = warm_up.syncs.map_or(1, |syncs| warm_up.tally.edits / syncs.max(1));
+        if self.rate == Rate::FlatOut { per_sync.max(1) as usize } else { 1 }
+    }
+
     /// The same people, on the floor.
     async fn floor(&self, bench: &Bench, warm_up: &Window) -> Result<Stage, Failure> {
         let mut stage = Stage::new(Host::start(&bench.program, Sort::Floor, &bench.place)?);
@@ -109,6 +115,7 @@ impl Typists {
             ack: (tally.ack_bytes / tally.edits.max(1)) as usize,
             revision_more: (tally.revision_bytes / tally.single_revisions.max(1)).saturating_sub(edit) as usize,
             record_more: RECORD_MORE,
+            group: self.group(warm_up),
         };
         let mut players = Vec::new();
         for document in 0..self.documents {

@@ -20,8 +20,8 @@ use crate::store::{AppendError, Condition, Incarnation, Pending, SNAPSHOT_EVERY,
 const INBOX: usize = 1024;
 /// Edits decided in one batch: bounds the time between two announcements.
 const BATCH_MAX: usize = 256;
-/// Turns of the scheduler that the authority gives to writers who were just answered.
-const TURNS_MAX: usize = 4;
+/// Longest that a batch waits for writers who were just answered.
+const COMPANY_MAX: Duration = Duration::from_millis(5);
 /// Presence is announced at most once in this time.
 const PRESENCE_EVERY: Duration = Duration::from_millis(50);
 /// Presence states are brought forward whenever the head passes a multiple of this, well within the history in memory.
@@ -98,8 +98,9 @@ struct Authority {
     idle_since: Instant,
     /// When to look whether an append that failed was done after all, if one failed.
     settle_due: Option<Instant>,
-    /// Edits in the batch before.
-    last_batch: usize,
+    /// What an append takes, smoothed: as long as it is worth waiting for a writer, who would else have to wait for the append
+    /// after this one.
+    append_time: Duration,
     /// Snapshots to keep, and the one being kept. Derived data: nothing waits for it.
     unkept: Vec<Snapshot>,
     keeping: Option<Pending<'static, ()>>,
@@ -118,7 +119,7 @@ pub(super) fn start(hub: Arc<Hub>, incarnation: Incarnation, document: Document,
         presence_last: now,
         idle_since: now,
         settle_due: None,
-        last_batch: 0,
+        append_time: Duration::ZERO,
         unkept,
         keeping: None,
     };
@@ -174,6 +175,9 @@ impl Authority {
                 () = async { sleep_until(settle_due.unwrap_or(idle_due)).await }, if settle_due.is_some() => self.settle().await,
                 () = sleep_until(idle_due) => if self.retire() { break Ended::Retired },
             }
+            if inputs.iter().any(|input| matches!(input, Input::Edit(_))) {
+                self.let_writers_come(&mut inputs).await;
+            }
             let mut submissions = Vec::with_capacity(inputs.len());
             let mut stop = false;
             for input in inputs.drain(..) {
@@ -188,7 +192,6 @@ impl Authority {
                 let submitted = submissions.len();
                 let span = debug_span!("batch", document = %self.live.identity().id, edits = submitted);
                 self.take_batch(submissions).instrument(span).await;
-                self.let_writers_come(submitted).await;
             }
             self.announce_presence();
             if stop {
@@ -199,16 +202,19 @@ impl Authority {
         drop(guard);
     }
 
-    /// Lets those who were just answered ask for more before the next batch is decided: else the writers of a busy document
-    /// fall into two halves that take turns, each with a sync of its own. Gives up after a few turns of the scheduler, which
-    /// is far less than a sync takes.
-    async fn let_writers_come(&mut self, submitted: usize) {
-        let writers = submitted + std::mem::replace(&mut self.last_batch, submitted);
-        for _ in 0..TURNS_MAX {
-            if self.input.len() >= writers {
-                break;
+    /// Waits for those who were just answered and have been answering at once: else the writers of a busy document fall into
+    /// two halves that take turns, each with a sync of its own. One who does not come is not waited for again before having
+    /// come quickly once more. People at a keyboard never do.
+    async fn let_writers_come(&mut self, inputs: &mut Vec<Input>) {
+        let window = self.append_time.min(COMPANY_MAX);
+        while inputs.len() < BATCH_MAX {
+            let Some(until) = self.live.state.lock().awaits(Instant::now(), window) else { break };
+            let room = BATCH_MAX - inputs.len();
+            tokio::select! {
+                biased;
+                _ = self.input.recv_many(inputs, room) => {}
+                () = sleep_until(until) => {}
             }
-            tokio::task::yield_now().await;
         }
     }
 
@@ -232,7 +238,7 @@ impl Authority {
             let at = self.live.head();
             let appended = match granted.is_empty() {
                 true => Ok(()),
-                false => self.live.hub.store.append(self.live.incarnation, at, granted.clone()).await,
+                false => self.append(at, granted.clone()).await,
             };
             match appended {
                 Ok(()) => return self.commit(submissions, verdicts, granted).await,
@@ -249,6 +255,13 @@ impl Authority {
                 Err(AppendError::Store(error)) => return self.fail(submissions, verdicts, error).await,
             }
         }
+    }
+
+    async fn append(&mut self, at: Version, revisions: Vec<Arc<Revision>>) -> Result<(), AppendError> {
+        let begun = Instant::now();
+        let appended = self.live.hub.store.append(self.live.incarnation, at, revisions).await;
+        self.append_time = (self.append_time * 3 + begun.elapsed()) / 4;
+        appended
     }
 
     /// Decides about each submission in turn; reads what memory does not hold.
@@ -369,7 +382,7 @@ impl Authority {
                 ReplyTo::Waiter(waiter) => drop(waiter.send(outcome)),
                 ReplyTo::Follower(id) => {
                     let Some(follower) = state.followers.get_mut(&id) else { continue };
-                    follower.outstanding -= 1;
+                    follower.answered(now);
                     match outcome {
                         Outcome::Granted(_) | Outcome::Ended(_) => {}
                         Outcome::Repeated(revision) => follower.replies.push(Reply::Repeated(revision)),

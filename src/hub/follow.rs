@@ -263,7 +263,7 @@ impl Follow {
             let mut state = self.live.state.lock();
             let start = state.document.history().start();
             let Some(follower) = state.followers.get_mut(&self.id) else { return (0, None) };
-            follower.outstanding += 1;
+            follower.submits();
             (follower.outstanding, start)
         };
         let base = edit.base;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, Instant};
 
 use super::authority::{Input, Outcome, ReplyTo, Submission};
 use super::follow::Reply;
@@ -64,9 +65,32 @@ pub(super) struct Follower {
     pub(super) replies: Vec<Reply>,
     /// Edits submitted and not yet answered.
     pub(super) outstanding: usize,
+    /// When the last of them was answered, and how long the reader thought about the next one the last time.
+    answered: Option<Instant>,
+    thought: Duration,
 }
 
 impl Follower {
+    /// The reader asks for an edit.
+    pub(super) fn submits(&mut self) {
+        if self.outstanding == 0 {
+            self.thought = self.answered.map_or(Duration::MAX, |answered| answered.elapsed());
+        }
+        self.outstanding += 1;
+    }
+
+    /// An edit was answered.
+    pub(super) fn answered(&mut self, now: Instant) {
+        self.outstanding -= 1;
+        self.answered = Some(now);
+    }
+
+    /// Until when the next edit is likely to come, if it is within `window` of the last answer.
+    fn awaited_until(&self, window: Duration) -> Option<Instant> {
+        let prompt = self.outstanding == 0 && self.thought <= window;
+        self.answered.filter(|_| prompt).map(|answered| answered + window)
+    }
+
     pub(super) fn ring(&mut self) {
         if !self.rung {
             self.rung = true;
@@ -242,6 +266,8 @@ impl Live {
             own: VecDeque::new(),
             replies: Vec::new(),
             outstanding: 0,
+            answered: None,
+            thought: Duration::MAX,
         };
         state.followers.insert(id, follower);
         self.tell_presence(&mut state);
@@ -290,6 +316,12 @@ impl State {
                 follower.own.push_back(revision.clone());
             }
         }
+    }
+
+    /// Until when edits are likely to come of those who have none under way, if any are.
+    pub(super) fn awaits(&self, now: Instant, window: Duration) -> Option<Instant> {
+        let awaited = self.followers.values().filter_map(|follower| follower.awaited_until(window));
+        awaited.filter(|until| *until > now).max()
     }
 
     /// Forgets what was taken from clients who no longer have the document open.

@@ -31,7 +31,7 @@ const LOOK_AT_LOG: usize = 512;
 const CHECKPOINT_AT: u64 = 4 << 20;
 /// The log is made to begin again at this length. A sync costs half as much where the file need not grow, so the log is
 /// kept shorter than space alone would ask for.
-const RESTART_AT: u64 = 8 << 20;
+pub const RESTART_AT: u64 = 8 << 20;
 
 /// How long closing may spend on folding: the journal is durable, so what is left is folded after the next start.
 pub const CLOSING: Duration = Duration::from_millis(300);

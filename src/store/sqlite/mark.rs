@@ -5,7 +5,8 @@
 //! takes a damaged end of its write-ahead log for a commit that was never finished.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 const MAGIC: [u8; 8] = *b"varmark1";
@@ -70,8 +71,7 @@ impl MarkFile {
 
     /// Overwrites the mark. One small write, so that a crash leaves the old or the new one.
     pub fn write(&mut self, mark: Mark) -> io::Result<()> {
-        self.0.seek(SeekFrom::Start(0))?;
-        self.0.write_all(&mark.to_bytes())
+        self.0.write_all_at(&mark.to_bytes(), 0)
     }
 }
 

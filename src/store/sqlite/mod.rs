@@ -24,6 +24,7 @@ mod prepare;
 mod readers;
 mod recover;
 mod requests;
+mod room;
 mod row;
 mod schema;
 mod sealed;

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
+use super::fold::RESTART_AT;
 use super::mark::{Mark, MarkFile};
 use super::readers::Reader;
 use super::recover::{Journal, read_journal};
 use super::requests::{Answer, Edit, Request};
+use super::room::Room;
 use super::schema::{Checkpoint, Role, checkpoint, connect};
 use super::sealed::Press;
 use super::slice::{NotWritten, Slice};
@@ -34,6 +36,8 @@ pub struct Writer {
     requests: mpsc::Receiver<Request>,
     pen: Pen,
     pub(super) mark: MarkFile,
+    /// Keeps the write-ahead log's file ahead of the log.
+    room: Room,
     /// Where logs end, ahead of what is committed only while a transaction is built.
     pub(super) heads: HashMap<Incarnation, Version>,
     pub(super) next_row: u64,
@@ -71,11 +75,13 @@ impl Writer {
         mark: MarkFile,
         pen: Result<(Reader, Journal), String>,
     ) -> Self {
+        let room = Room::new(&shared.directory.database, RESTART_AT);
         let mut writer = Writer {
             shared,
             requests,
             pen: Pen::Lost(String::new()),
             mark,
+            room,
             heads: HashMap::new(),
             next_row: 0,
             next_number: 0,
@@ -175,6 +181,8 @@ impl Writer {
             Ok(()) => {
                 self.pen = Pen::Ready(reader);
                 answers.into_iter().for_each(Answer::send);
+                // While those who were answered think of what is next.
+                self.room.look();
             }
             Err(error) => {
                 drop(reader);
@@ -281,6 +289,7 @@ impl Writer {
     fn take_over(&mut self, reader: Reader, journal: Journal) {
         let Journal { mut tails, next_row, next_number, .. } = journal;
         self.heads.clear();
+        self.room.begin_again();
         self.next_row = next_row;
         self.next_number = next_number;
         {
