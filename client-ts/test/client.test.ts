@@ -238,6 +238,18 @@ test("ready rejects where the document cannot be had, and opening it again asks 
   assert.equal((await doc.ready()).text, "ab");
 });
 
+test("a document that was not there is made where it is opened again to be made", async () => {
+  const { net, client } = setup();
+  const doc = client.open("notes");
+  await settled();
+  net.last.welcome();
+  assert.equal(net.last.take("open")["create"], undefined);
+  net.last.says({ type: "error", code: "unknown_document", message: "", doc: "notes", reply_to: "open" });
+  await assert.rejects(doc.ready(), { code: "unknown_document" });
+  assert.equal(client.open("notes", { create: true }), doc);
+  assert.deepEqual(net.last.take("open")["create"], { kind: "text" });
+});
+
 test("ready and flushed stop waiting when their signal says so", async () => {
   const { client } = setup();
   const doc = client.open("notes");
@@ -348,6 +360,23 @@ test("a function is asked for another token, and told why", async () => {
   await clock.advance(1000);
   assert.equal(net.last.welcome()["token"], "token 4");
   assert.deepEqual(reasons, ["connect", "unauthorized", "unauthorized", "unauthorized"]);
+});
+
+test("another name is said on a new connection at once, and edits go on", async () => {
+  let name = "Ana";
+  const { net, client, doc, statuses } = await withDoc({ name: () => name });
+  const { sent } = net.last;
+  doc.insert(0, "x");
+  name = "Anastasia";
+  client.reconnect();
+  await settled();
+  assert.equal(net.sockets.length, 2);
+  assert.ok(net.sockets[0]!.closed);
+  assert.equal(net.last.welcome()["name"], "Anastasia");
+  assert.deepEqual(net.last.take("open"), { type: "open", doc: "notes", from: place, pending: 1 });
+  net.last.says(openedAs("notes", { revisions: [], taken: null }));
+  assert.deepEqual(net.last.take("edit")["op"], sent.find(({ type }) => type === "edit")?.["op"]);
+  assert.deepEqual(statuses, ["connecting", "online", "offline", "connecting", "online"]);
 });
 
 test("an attempt that gets no answer is given up", async () => {
@@ -546,6 +575,36 @@ test("the content is compared with the server's once it is quiet, and a divergen
   says(openedAs("notes", { content: "abd" }) as never);
   assert.equal(doc.text, "abd");
   assert.deepEqual([resets[0]?.reason, resets[0]?.unsent?.inserted], ["diverged", ["mine "]]);
+});
+
+test("the past is asked where the socket is, with the token that the server takes", async (context) => {
+  const asked: { url: string; method: string; authorization: string | null; body: string }[] = [];
+  const answers = [
+    Response.json({ error: { code: "unauthorized", message: "expired" } }, { status: 401 }),
+    Response.json({ head: 2, stretches: [], before: 0, more: false }),
+    Response.json({ error: { code: "label_exists", message: "it names version 1" } }, { status: 409 }),
+    new Response(null, { status: 204 }),
+  ];
+  context.mock.method(globalThis, "fetch", async (url: URL, init: RequestInit = {}) => {
+    asked.push({ url: String(url), method: init.method ?? "GET", authorization: new Headers(init.headers).get("authorization"), body: String(init.body ?? "") });
+    const answer = answers.shift();
+    if (!answer) throw new TypeError("no network");
+    return answer;
+  });
+  const { doc } = await withDoc({ token: ({ reason }) => (reason === "connect" ? "old" : "new") });
+  const history = await doc.history();
+  assert.equal((await history.stretches({ limit: 5 })).head, 2);
+  await assert.rejects(history.label("a/b", 2), { name: "VariorumError", code: "label_exists", doc: "notes" });
+  await history.unlabel("a/b");
+  await assert.rejects(history.restore({ version: 1 }), { code: "connection" });
+  const base = "http://localhost:1/base/v1/docs/notes";
+  assert.deepEqual(asked.slice(0, 4), [
+    { url: `${base}/history?limit=5`, method: "GET", authorization: "Bearer old", body: "" },
+    { url: `${base}/history?limit=5`, method: "GET", authorization: "Bearer new", body: "" },
+    { url: `${base}/labels/a%2Fb`, method: "PUT", authorization: "Bearer old", body: '{"version":2}' },
+    { url: `${base}/labels/a%2Fb`, method: "DELETE", authorization: "Bearer old", body: "" },
+  ]);
+  assert.equal(asked.length, 7, "a request whose answer was lost is made three times");
 });
 
 test("the sum is zlib's", () => {

@@ -105,6 +105,8 @@ test("a tab that crashed is continued by the next, with its id, its text and its
   await settled();
 
   const second = tab(storage);
+  let flushed = false;
+  void second.doc.flushed().then(() => (flushed = true));
   await second.doc.ready();
   assert.equal(second.doc.text, "eBa😀cd", "there before the server is");
   assert.equal(second.doc.sync, "offline");
@@ -119,6 +121,10 @@ test("a tab that crashed is continued by the next, with its id, its text and its
   assert.equal(open["pending"], 1);
   assert.deepEqual(second.net.last.take("edit"), { type: "edit", doc: "notes", version: 3, seq: 2, op: ["fe", 4, "d"] });
   assert.equal(second.doc.text, "feBa😀cd");
+  assert.ok(!flushed, "what was left unsent is waited for too");
+  second.net.last.says({ type: "ack", doc: "notes", seq: 2, version: 4, chain: "c4", time: 0 });
+  await settled();
+  assert.ok(flushed);
 });
 
 test("days of offline typing are kept in little", async () => {
