@@ -1,21 +1,14 @@
 /** How the app looks, as pictures for the documentation, and whether everyone can use it: axe finds nothing to object to. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { launch, Person } from "./browser.js";
+import { picture, usable } from "./looks.js";
 import { RealServer } from "./server.js";
 
 const server = new RealServer();
 let browser: Browser;
-/** The documentation's pictures are taken anew when asked for: `npm run screenshots`. */
-const keeping = !!process.env["SCREENSHOTS"];
-const folder = keeping ? new URL("../../../docs/screenshots/", import.meta.url).pathname : mkdtempSync(join(tmpdir(), "variorum-looks-"));
-
 before(async () => {
   await server.start();
   browser = await launch();
@@ -23,31 +16,7 @@ before(async () => {
 after(async () => {
   await browser.close();
   await server.stop();
-  if (!keeping) rmSync(folder, { recursive: true });
 });
-
-const picture = async (person: Person, name: string): Promise<void> => {
-  const path = join(folder, `${name}.png`);
-  await person.page.evaluate(() => document.fonts.ready.then(() => {}));
-  await person.page.screenshot({ path, animations: "disabled", caret: "hide" });
-  assert.ok(statSync(path).size > 5_000, `${name} shows something`);
-};
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** Fails for what axe objects to in the page as it is. */
-const usable = async (person: Person, where: string): Promise<void> => {
-  const session = await person.context.newCDPSession(person.page);
-  // By the debugger's door: the page itself lets no foreign script in.
-  await session.send("Runtime.evaluate", { expression: axe });
-  const { result, exceptionDetails } = await session.send("Runtime.evaluate", {
-    expression: `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }).then(({ violations }) => JSON.stringify(violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map(({ html, any }) => [html.slice(0, 200), any.map(({ message }) => message).join(" ")]) }))))`,
-    awaitPromise: true,
-    returnByValue: true,
-  });
-  assert.equal(exceptionDetails, undefined);
-  assert.deepEqual(JSON.parse(result.value as string), [], where);
-};
 
 const TEXT = `Reading group, Thursday
 

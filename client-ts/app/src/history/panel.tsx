@@ -10,7 +10,7 @@ import { Past, type View } from "./past.js";
 import "../styles/history.css";
 
 const VIEWS: readonly (readonly [View, string])[] = [
-  ["changes", "Changes since"],
+  ["changes", "Changes"],
   ["authors", "Authors"],
   ["text", "Text"],
 ];
