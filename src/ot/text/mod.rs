@@ -3,6 +3,7 @@
 mod algebra;
 mod content;
 mod cursor;
+mod difference;
 mod meeting;
 mod oracle;
 mod walk;
