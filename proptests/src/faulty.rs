@@ -7,7 +7,8 @@ use variorum::document::{
     ClientKey, DocumentId, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
 };
 use variorum::store::{
-    AppendError, Condition, Created, Found, Head, Incarnation, Labelled, MemoryStore, Pending, Store, StoreError, Tail,
+    AppendError, Condition, Created, Found, Head, Incarnation, Labelled, Listed, MemoryStore, Pending, Store,
+    StoreError, Tail,
 };
 
 /// What becomes of a call.
@@ -34,6 +35,10 @@ pub enum Call {
     Append,
     /// `put_label`, `delete_label`
     Label,
+    /// `remove`
+    Remove,
+    /// A read of content, `tail` or `snapshot_before`.
+    Content,
     /// Any other read.
     Read,
     /// `close`, which can only be late.
@@ -106,7 +111,7 @@ impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Store for Faulty<F> {
     }
 
     fn tail(&self, document: Incarnation) -> Pending<'_, Result<Tail, StoreError>> {
-        self.meet(Call::Read, move |store| store.tail(document))
+        self.meet(Call::Content, move |store| store.tail(document))
     }
 
     fn revisions(
@@ -132,7 +137,7 @@ impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Store for Faulty<F> {
         document: Incarnation,
         version: Version,
     ) -> Pending<'_, Result<Option<Snapshot>, StoreError>> {
-        self.meet(Call::Read, move |store| store.snapshot_before(document, version))
+        self.meet(Call::Content, move |store| store.snapshot_before(document, version))
     }
 
     fn keep_snapshot(&self, document: Incarnation, snapshot: Snapshot) -> Pending<'_, Result<(), StoreError>> {
@@ -157,6 +162,19 @@ impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Store for Faulty<F> {
 
     fn labels(&self, document: Incarnation) -> Pending<'_, Result<Vec<Label>, StoreError>> {
         self.meet(Call::Read, move |store| store.labels(document))
+    }
+
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: &'a str,
+        most: usize,
+    ) -> Pending<'a, Result<Vec<Listed>, StoreError>> {
+        self.meet(Call::Read, move |store| store.list(prefix, after, most))
+    }
+
+    fn remove(&self, document: Incarnation) -> Pending<'_, Result<(), StoreError>> {
+        self.meet(Call::Remove, move |store| store.remove(document))
     }
 
     fn condition(&self) -> Condition {

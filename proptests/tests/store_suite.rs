@@ -7,7 +7,7 @@ use proptests::scribe::{Dice, Scribe};
 use tempfile::TempDir;
 use variorum::document::{ClientKey, Label, Revision, Seq, Snapshot, Stretch, Taken, Time, User, Version};
 use variorum::store::{
-    AppendError, Condition, Created, Head, Incarnation, LABELS_MAX, Labelled, MemoryStore, SNAPSHOT_EVERY,
+    AppendError, Condition, Created, Head, Incarnation, LABELS_MAX, Labelled, Listed, MemoryStore, SNAPSHOT_EVERY,
     SqliteOptions, SqliteStore, Store, StoreError,
 };
 
@@ -363,6 +363,145 @@ fn the_version_at_a_time_is_the_newest_not_after_it() {
     });
 }
 
+fn ids(listed: &[Listed]) -> Vec<&str> {
+    listed.iter().map(|listed| listed.id.as_str()).collect()
+}
+
+#[test]
+fn documents_are_listed_in_byte_order_with_where_they_are() {
+    on_every_engine(async |mut world| {
+        let names = ["b", "a:2", "a", "a:1:x", "Z", "a:10", "a~", "b.c", "a:1", "9"];
+        let mut heads = std::collections::BTreeMap::new();
+        for (seed, name) in (0..).zip(names) {
+            let mut scribe = Scribe::new(name, seed);
+            let (document, _) = world.write(&mut scribe, seed * 20, 7).await;
+            heads.insert(name, (document, scribe));
+        }
+        world.turn().await;
+        // What was committed since the turn, and is not folded, counts too.
+        let (document, scribe) = heads.get_mut("a:1").unwrap();
+        let at = scribe.now().version;
+        world.store().append(*document, at, scribe.edits(3)).await.unwrap();
+        let mut sorted = names.to_vec();
+        sorted.sort_unstable();
+        for (prefix, after, most) in [
+            ("", "", 100),
+            ("", "", 3),
+            ("", "a:1", 100),
+            ("a", "", 100),
+            ("a:", "", 100),
+            ("a:1", "a:1", 1),
+            ("a:1", "a", 100),
+            ("a:1", "b", 100),
+            ("b", "a:1", 100),
+            ("x", "", 100),
+            ("é", "", 100),
+            ("", "~~", 100),
+        ] {
+            let listed = world.store().list(prefix, after, most).await.unwrap();
+            let due = sorted.iter().filter(|name| name.starts_with(prefix) && **name > after).take(most);
+            assert_eq!(ids(&listed), due.copied().collect::<Vec<_>>(), "{prefix:?} after {after:?}, {most}");
+            for Listed { id, found } in listed {
+                let now = heads[id.as_str()].1.now();
+                let head = Head { version: now.version, chain: now.chain, time: now.time };
+                assert_eq!(found, Ok((heads[id.as_str()].1.identity().clone(), head)), "{id}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_removed_document_is_gone_and_its_name_is_free() {
+    on_every_engine(async |mut world| {
+        let (mut gone, mut other) = (Scribe::new("d", 21), Scribe::new("e", 22));
+        let (document, _) = world.write(&mut gone, 900, 30).await;
+        let (_, in_other) = world.write(&mut other, 50, 5).await;
+        world.turn().await;
+        // The newest part of it is in the journal, all else in pages.
+        world.store().append(document, Version(900), gone.edits(5)).await.unwrap();
+        let late = gone.edits(1);
+        assert_eq!(world.store().remove(document).await, Ok(()));
+        for _ in 0..2 {
+            let store = world.store();
+            assert_eq!(store.find(&"d".parse().unwrap()).await, Ok(None));
+            assert_eq!(store.remove(document).await, Err(StoreError::Unknown(document)));
+            assert_eq!(store.head(document).await, Err(StoreError::Unknown(document)));
+            assert!(matches!(store.tail(document).await, Err(StoreError::Unknown(_))));
+            assert_eq!(store.revisions(document, Version(0), Version(905)).await, Err(StoreError::Unknown(document)));
+            let append = store.append(document, Version(905), late.clone()).await;
+            assert_eq!(append, Err(AppendError::Store(StoreError::Unknown(document))));
+            assert_eq!(ids(&store.list("", "", 10).await.unwrap()), ["e"]);
+            world.turn().await;
+        }
+        // Under the same name, another document begins.
+        let mut anew = Scribe::new("d", 23);
+        let (number, revisions) = world.write(&mut anew, 40, 10).await;
+        assert!(number > document, "{number:?} after {document:?}");
+        world.turn().await;
+        assert_eq!(world.store().tail(number).await.unwrap().revisions, revisions);
+        assert_eq!(world.store().tail(Incarnation(2)).await.unwrap().revisions, in_other);
+        assert_eq!(world.store().head(document).await, Err(StoreError::Unknown(document)));
+    });
+}
+
+#[test]
+fn nothing_is_left_of_a_removed_document_wherever_the_removal_was_cut_off() {
+    block_on(async {
+        let mut world = World::new(Turn::Crashed);
+        let (mut gone, mut other) = (Scribe::new("d", 24), Scribe::new("e", 25));
+        let (document, _) = world.write(&mut gone, 9_000, 100).await;
+        let (_, in_other) = world.write(&mut other, 300, 50).await;
+        world
+            .store()
+            .keep_snapshot(document, Snapshot { version: Version(SNAPSHOT_EVERY), ..gone.now().clone() })
+            .await
+            .unwrap();
+        let sqlite = world.sqlite.as_ref().unwrap();
+        sqlite.fold_now().await;
+        let left = |world: &World| {
+            let sql = rusqlite::Connection::open(world.directory.path().join("variorum.db")).unwrap();
+            let count = |table: &str| {
+                let sql = &sql;
+                sql.query_row(&format!("SELECT count(*) FROM {table} WHERE document = {}", document.0), [], |row| {
+                    row.get::<_, i64>(0)
+                })
+                .unwrap()
+            };
+            ["pages", "blocks", "clients", "snapshots"].map(count)
+        };
+        assert!(left(&world).iter().all(|rows| *rows > 0), "{:?}", left(&world));
+        assert_eq!(world.store().remove(document).await, Ok(()));
+        // Copied as a crash would leave it while slices are written: each copy is healed by the next start.
+        let mut cut = Vec::new();
+        loop {
+            let rows = left(&world).iter().sum::<i64>();
+            let copy = tempfile::tempdir().unwrap();
+            for file in ["variorum.db", "variorum.db-wal", "variorum.mark"] {
+                let from = world.directory.path().join(file);
+                if from.exists() {
+                    std::fs::copy(from, copy.path().join(file)).unwrap();
+                }
+            }
+            cut.push(copy);
+            if rows == 0 || cut.len() > 40 {
+                break;
+            }
+        }
+        world.sqlite.as_ref().unwrap().fold_now().await;
+        assert_eq!(left(&world), [0; 4]);
+        for copy in cut {
+            world.sqlite = Some(open(&copy));
+            world.directory = copy;
+            let sqlite = world.sqlite.as_ref().unwrap();
+            assert_eq!(sqlite.condition(), Condition::Good);
+            assert_eq!(sqlite.find(&"d".parse().unwrap()).await, Ok(None));
+            sqlite.fold_now().await;
+            assert_eq!(left(&world), [0; 4]);
+            assert_eq!(world.store().tail(Incarnation(2)).await.unwrap().revisions, in_other);
+        }
+    });
+}
+
 #[test]
 fn nothing_is_taken_after_the_end() {
     on_every_engine(async |world| {
@@ -383,6 +522,7 @@ enum Step {
     Create(usize),
     Append { document: usize, count: u64 },
     Stale { document: usize },
+    Remove { document: usize },
     Keep { document: usize },
     Fold,
     Reopen,
@@ -395,6 +535,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => document.clone().prop_map(Step::Create),
         8 => (document.clone(), count).prop_map(|(document, count)| Step::Append { document, count }),
         1 => document.clone().prop_map(|document| Step::Stale { document }),
+        1 => document.clone().prop_map(|document| Step::Remove { document }),
         1 => document.clone().prop_map(|document| Step::Keep { document }),
         3 => Just(Step::Fold),
         1 => Just(Step::Reopen),
@@ -436,13 +577,22 @@ async fn live(steps: Vec<Step>) {
                 assert!(expected.is_err());
                 assert_eq!(sqlite.append(number, wrong, vec![stale]).await, expected);
             }
+            Step::Remove { document } => {
+                let Some(number) = numbers[document].take() else { continue };
+                assert_eq!(sqlite.remove(number).await, model.remove(number).await);
+                let again = scribes[document].identity().created.0;
+                scribes[document] = Scribe::new(&format!("d{document}"), again + number.0);
+            }
             Step::Keep { document } => {
                 let Some(number) = numbers[document] else { continue };
                 let now = scribes[document].now().clone();
                 model.keep_snapshot(number, now.clone()).await.unwrap();
                 sqlite.keep_snapshot(number, now).await.unwrap();
             }
-            Step::Fold => sqlite.fold_now().await,
+            Step::Fold => {
+                sqlite.fold_now().await;
+                assert_eq!(sqlite.list("", "", 9).await, model.list("", "", 9).await);
+            }
             Step::Reopen => world.turn().await,
             Step::Look { document, from, to } => {
                 let Some(number) = numbers[document] else { continue };
@@ -535,7 +685,7 @@ fn a_store_of_the_first_format_is_raised() {
         let (document, revisions) = world.write(&mut Scribe::new("d", 5), 300, 10).await;
         world.store().close().await;
         let conn = rusqlite::Connection::open(world.directory.path().join("variorum.db")).unwrap();
-        conn.execute_batch("DROP TABLE labels; PRAGMA user_version = 1").unwrap();
+        conn.execute_batch("DROP TABLE labels; DROP TABLE removed; PRAGMA user_version = 1").unwrap();
         drop(conn);
         let store = open(&world.directory);
         assert_eq!(store.revisions(document, Version::ZERO, Version(300)).await, Ok(revisions));

@@ -34,6 +34,12 @@ impl DocumentId {
     }
 }
 
+impl std::borrow::Borrow<str> for DocumentId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for DocumentId {
     type Err = BadDocumentId;
 

@@ -39,6 +39,8 @@ pub(super) enum Input {
     Presence,
     /// End, after everything told before.
     Stop,
+    /// Take the document away, after everything told before.
+    Delete(oneshot::Sender<Result<(), StoreError>>),
 }
 
 /// An edit and who waits for its fate.
@@ -180,18 +182,33 @@ impl Authority {
             }
             let mut submissions = Vec::with_capacity(inputs.len());
             let mut stop = false;
+            let mut deletion = None;
             for input in inputs.drain(..) {
                 match input {
+                    // What comes behind a deletion is not looked at any more, unless that fails.
                     Input::Edit(submission) => submissions.push(submission),
                     Input::Presence => {}
                     Input::Stop => stop = true,
+                    Input::Delete(answer) => deletion = deletion.or(Some((submissions.len(), answer))),
+                }
+            }
+            if let Some((before, answer)) = deletion {
+                let behind = submissions.split_off(before);
+                let before = std::mem::replace(&mut submissions, behind);
+                if !before.is_empty() && !self.take_batch(before).await {
+                    break Ended::Deleted;
+                }
+                if self.delete(answer).await {
+                    break Ended::Deleted;
                 }
             }
             if !submissions.is_empty() {
                 self.idle_since = Instant::now();
                 let submitted = submissions.len();
                 let span = debug_span!("batch", document = %self.live.identity().id, edits = submitted);
-                self.take_batch(submissions).instrument(span).await;
+                if !self.take_batch(submissions).instrument(span).await {
+                    break Ended::Deleted;
+                }
             }
             self.announce_presence();
             if stop {
@@ -231,7 +248,26 @@ impl Authority {
         idle
     }
 
-    async fn take_batch(&mut self, mut submissions: Vec<Submission>) {
+    /// Takes the document away. Answers whether it is gone; if not, that is unknown to who asked, and the document goes on
+    /// until an append finds it gone.
+    async fn delete(&mut self, answer: oneshot::Sender<Result<(), StoreError>>) -> bool {
+        let removed = match self.live.hub.store.remove(self.live.incarnation).await {
+            // An earlier try, of which it was not known, or another server.
+            Err(StoreError::Unknown(_)) => Ok(()),
+            removed => removed,
+        };
+        let gone = removed.is_ok();
+        if gone {
+            // Before who asked is told, so that what they ask next finds no document.
+            self.live.state.lock().ended.get_or_insert(Ended::Deleted);
+        }
+        // Whoever asked may be gone.
+        drop(answer.send(removed));
+        gone
+    }
+
+    /// Takes a batch of edits to its end. Answers false if the document is gone, and the edits unanswered.
+    async fn take_batch(&mut self, mut submissions: Vec<Submission>) -> bool {
         loop {
             let (granted, verdicts) = Self::decide(&self.live, &mut submissions).await;
             let granted: Vec<Arc<Revision>> = granted.into_iter().map(Arc::new).collect();
@@ -241,18 +277,30 @@ impl Authority {
                 false => self.append(at, granted.clone()).await,
             };
             match appended {
-                Ok(()) => return self.commit(submissions, verdicts, granted).await,
+                Ok(()) => {
+                    self.commit(submissions, verdicts, granted).await;
+                    return true;
+                }
                 // Someone else was first, or an append of ours that had failed was done after all: take what came, and
                 // decide about the same edits again.
                 Err(AppendError::Conflict { head }) => {
                     warn!(document = %self.live.identity().id, %at, %head, "the log went on elsewhere");
                     if let Err(error) = self.catch_up(head).await {
-                        return self.fail(submissions, verdicts, error).await;
+                        self.fail(submissions, verdicts, error).await;
+                        return true;
                     }
+                }
+                Err(AppendError::Store(StoreError::Unknown(_))) => {
+                    // Before the edits are dropped, so that whoever waits for one learns why.
+                    self.live.state.lock().ended.get_or_insert(Ended::Deleted);
+                    return false;
                 }
                 // The outcome is unknown. The document in memory holds only what was committed before, so there is nothing
                 // to take back: the clients send the edits again, and if the log has them by then, they are repeats.
-                Err(AppendError::Store(error)) => return self.fail(submissions, verdicts, error).await,
+                Err(AppendError::Store(error)) => {
+                    self.fail(submissions, verdicts, error).await;
+                    return true;
+                }
             }
         }
     }

@@ -106,6 +106,8 @@ pub enum Ended {
     Retired,
     /// The server is going away.
     Draining,
+    /// It was deleted. Edits that were not answered are not taken.
+    Deleted,
     /// The authority failed.
     Failed,
     /// The log cannot be read.
@@ -298,6 +300,14 @@ impl Live {
         }
     }
 
+    /// Takes the document away: every edit that was not answered before is not taken. None if it left memory before.
+    pub(super) async fn delete(&self) -> Option<Result<(), StoreError>> {
+        let (answer, deleted) = oneshot::channel();
+        // A send to an authority that ended drops the answer.
+        let _ = self.inbox.send(Input::Delete(answer)).await;
+        deleted.await.ok()
+    }
+
     /// Asks the authority to finish what it was given and end.
     pub(super) fn stop(self: &Arc<Self>) {
         let live = self.clone();
@@ -349,6 +359,7 @@ impl From<Ended> for OpenError {
         match ended {
             Ended::Store(error) => OpenError::Store(error),
             Ended::Draining => OpenError::Draining,
+            Ended::Deleted => OpenError::Deleted,
             Ended::Retired => OpenError::Retired,
             Ended::Failed => OpenError::Failed,
         }

@@ -3,6 +3,7 @@
 mod authority;
 mod follow;
 mod live;
+mod located;
 mod past;
 mod presence;
 mod restore;
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, OnceCell};
 pub use authority::Outcome;
 pub use follow::{Body, CatchUp, Delivery, Follow, Following, Reply, taken_as};
 pub use live::{Ended, Live, Reset};
+pub use located::Located;
 pub use presence::{PresenceChange, PresenceState};
 pub use restore::Restore;
 pub use signal::{Signal, Token};
@@ -115,6 +117,9 @@ pub enum OpenError {
     /// It left memory a moment ago; asking again opens it anew.
     #[error("the document was retired a moment ago")]
     Retired,
+    /// It was deleted a moment ago.
+    #[error("the document was deleted")]
+    Deleted,
     /// Its authority failed; asking again opens it anew.
     #[error("the document's authority failed")]
     Failed,
@@ -171,6 +176,27 @@ impl Hub {
             // One that retired meanwhile leaves its entry with the claim; the next round makes a new one.
             if !live.is_retired() {
                 return Ok((live.clone(), made));
+            }
+        }
+    }
+
+    /// Takes a document away: durable when it returns. Whoever has it open learns it.
+    pub async fn delete(self: &Arc<Self>, id: &DocumentId) -> Result<(), OpenError> {
+        loop {
+            // Through its authority, so that nothing is granted beside the deletion.
+            let live = match self.open(id, None).await {
+                Ok((live, _)) => live,
+                // What cannot be read nobody has open.
+                Err(OpenError::Store(damage @ StoreError::Damaged { document, .. })) => {
+                    return match self.store.remove(document).await {
+                        Err(StoreError::Unknown(_)) => Err(damage.into()),
+                        removed => Ok(removed?),
+                    };
+                }
+                Err(error) => return Err(error),
+            };
+            if let Some(deleted) = live.delete().await {
+                return Ok(deleted?);
             }
         }
     }

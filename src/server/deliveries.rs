@@ -134,7 +134,11 @@ impl Session {
                 self.say(&message)
             }
             Err(error) => {
-                let (code, message, _) = failure(&document.id, &OpenError::Store(error));
+                let error = match error {
+                    StoreError::Unknown(_) => OpenError::Deleted,
+                    error => OpenError::Store(error),
+                };
+                let (code, message, _) = failure(&document.id, &error);
                 self.end(token, code, message)
             }
         }
@@ -195,7 +199,8 @@ fn state((session, version, state): (CompactString, Version, Option<hub::Presenc
 /// A failure as it is said: code, sentence, and when to try again.
 pub(super) fn failure(doc: &DocumentId, error: &OpenError) -> (Code, String, Option<u64>) {
     let (code, retry) = match error {
-        OpenError::Unknown(_) => (Code::UnknownDocument, None),
+        OpenError::Unknown(_) | OpenError::Store(StoreError::Unknown(_)) => (Code::UnknownDocument, None),
+        OpenError::Deleted => (Code::Deleted, None),
         OpenError::Refused(refusal) => (Code::from(refusal), None),
         OpenError::Draining => (Code::ShuttingDown, Some(RETRY_MS)),
         OpenError::Store(StoreError::Damaged { .. }) => (Code::DocumentDamaged, Some(RETRY_MS)),
@@ -204,6 +209,8 @@ pub(super) fn failure(doc: &DocumentId, error: &OpenError) -> (Code, String, Opt
     };
     let message = match error {
         // The store knows numbers; people know names.
+        OpenError::Store(StoreError::Unknown(_)) => format!("there is no document \"{doc}\""),
+        OpenError::Deleted => format!("document {doc} was deleted"),
         OpenError::Store(StoreError::Damaged { version, reason, .. }) => {
             format!("document {doc} is damaged at version {version}: {reason}")
         }

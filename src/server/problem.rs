@@ -28,7 +28,12 @@ impl Problem {
 
     /// A document that could not be opened or read.
     pub(super) fn of(doc: &DocumentId, error: impl Into<OpenError>) -> Self {
-        let (code, message, retry_ms) = failure(doc, &error.into());
+        let error = match error.into() {
+            // A request does not know the document that was there.
+            OpenError::Deleted => OpenError::Unknown(doc.to_string()),
+            error => error,
+        };
+        let (code, message, retry_ms) = failure(doc, &error);
         Problem { code, message, retry_ms, allow: None }
     }
 

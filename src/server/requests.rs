@@ -268,7 +268,7 @@ async fn follow(
         let Reader { author, client, bell, place, pending } = &reader;
         match live.follow(author.clone(), *client, bell.clone(), *place, *pending).await {
             // It left memory between the two lines above.
-            Err(OpenError::Retired) => continue,
+            Err(OpenError::Retired | OpenError::Deleted) => continue,
             answer => return answer,
         }
     }

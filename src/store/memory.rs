@@ -1,12 +1,14 @@
 //! The memory engine: the model that every other engine is held against. Nothing survives the process.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::{
-    AppendError, Condition, Created, Found, Head, Incarnation, LABELS_MAX, Labelled, Pending, Store, StoreError, Tail,
+    AppendError, Condition, Created, Found, Head, Incarnation, LABELS_MAX, Labelled, Listed, Pending, Store,
+    StoreError, Tail,
 };
 use crate::document::{
     ClientKey, DocumentId, FAN_OUT, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
@@ -20,9 +22,9 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct State {
-    names: HashMap<DocumentId, Incarnation>,
-    /// Document number n is at n - 1.
-    logs: Vec<Log>,
+    names: BTreeMap<DocumentId, Incarnation>,
+    /// Document number n is at n - 1; none once it was removed.
+    logs: Vec<Option<Log>>,
     closed: bool,
 }
 
@@ -114,7 +116,14 @@ impl MemoryStore {
 impl State {
     fn log(&self, document: Incarnation) -> Result<&Log, StoreError> {
         let place = document.0.checked_sub(1).ok_or(StoreError::Unknown(document))?;
-        self.logs.get(place as usize).ok_or(StoreError::Unknown(document))
+        self.logs.get(place as usize).and_then(Option::as_ref).ok_or(StoreError::Unknown(document))
+    }
+
+    /// The document's log, to be changed.
+    fn log_mut(&mut self, document: Incarnation) -> Result<&mut Log, StoreError> {
+        self.open()?;
+        let place = document.0.checked_sub(1).ok_or(StoreError::Unknown(document))?;
+        self.logs.get_mut(place as usize).and_then(Option::as_mut).ok_or(StoreError::Unknown(document))
     }
 
     fn open(&self) -> Result<(), StoreError> {
@@ -143,26 +152,19 @@ impl State {
             labels: BTreeMap::new(),
         };
         first.into_iter().for_each(|revision| log.push(revision));
-        self.logs.push(log);
+        self.logs.push(Some(log));
         Ok(Created::New(incarnation))
     }
 
     fn append(&mut self, document: Incarnation, at: Version, revisions: Vec<Arc<Revision>>) -> Result<(), AppendError> {
         self.open()?;
-        let head = self.log(document)?.head().version;
+        let log = self.log_mut(document)?;
+        let head = log.head().version;
         if head != at {
             return Err(AppendError::Conflict { head });
         }
-        let log = &mut self.logs[document.0 as usize - 1];
         revisions.into_iter().for_each(|revision| log.push(revision));
         Ok(())
-    }
-
-    /// The document's log, to be changed.
-    fn log_mut(&mut self, document: Incarnation) -> Result<&mut Log, StoreError> {
-        self.open()?;
-        self.log(document)?;
-        Ok(&mut self.logs[document.0 as usize - 1])
     }
 
     fn put_label(&mut self, document: Incarnation, label: Label) -> Result<Labelled, StoreError> {
@@ -175,6 +177,26 @@ impl State {
         }
         labels.insert(label.name.clone(), label);
         Ok(Labelled::New)
+    }
+
+    fn list(&self, prefix: &str, after: &str, most: usize) -> Vec<Listed> {
+        // A name that is no document id may stand between those that are.
+        let from = if after >= prefix { Bound::Excluded(after) } else { Bound::Included(prefix) };
+        let names = self.names.range::<str, _>((from, Bound::Unbounded));
+        let named = names.take_while(|(id, _)| id.as_str().starts_with(prefix)).take(most);
+        let told = named.filter_map(|(id, number)| {
+            let log = self.log(*number).ok()?;
+            Some(Listed { id: id.clone(), found: Ok((log.identity.clone(), log.head())) })
+        });
+        told.collect()
+    }
+
+    fn remove(&mut self, document: Incarnation) -> Result<(), StoreError> {
+        self.open()?;
+        let id = self.log(document)?.identity.id.clone();
+        self.names.remove(&id);
+        self.logs[document.0 as usize - 1] = None;
+        Ok(())
     }
 }
 
@@ -239,9 +261,9 @@ impl Store for MemoryStore {
 
     fn keep_snapshot(&self, document: Incarnation, snapshot: Snapshot) -> Pending<'_, Result<(), StoreError>> {
         let mut state = self.state.lock();
-        let kept = state.log(document).map(|log| log.snapshots.partition_point(|kept| kept.version < snapshot.version));
-        let kept = kept.map(|place| {
-            let snapshots = &mut state.logs[document.0 as usize - 1].snapshots;
+        let kept = state.log_mut(document).map(|log| {
+            let snapshots = &mut log.snapshots;
+            let place = snapshots.partition_point(|kept| kept.version < snapshot.version);
             if snapshots.get(place).is_none_or(|there| there.version != snapshot.version) {
                 snapshots.insert(place, snapshot);
             }
@@ -275,6 +297,21 @@ impl Store for MemoryStore {
             labels.sort_by_key(|label| label.version);
             labels
         })
+    }
+
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: &'a str,
+        most: usize,
+    ) -> Pending<'a, Result<Vec<Listed>, StoreError>> {
+        let listed = self.state.lock().list(prefix, after, most);
+        Box::pin(std::future::ready(Ok(listed)))
+    }
+
+    fn remove(&self, document: Incarnation) -> Pending<'_, Result<(), StoreError>> {
+        let removed = self.state.lock().remove(document);
+        Box::pin(std::future::ready(removed))
     }
 
     fn condition(&self) -> Condition {

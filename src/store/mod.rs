@@ -96,6 +96,15 @@ pub trait Store: Send + Sync + 'static {
     /// Every label of a document, in order of version and then of name.
     fn labels(&self, document: Incarnation) -> Pending<'_, Result<Vec<Label>, StoreError>>;
 
+    /// Documents whose id begins with `prefix` and comes after `after`, by their ids in byte order, at most `most`. One that
+    /// is damaged stands there with its damage, and hides no other.
+    fn list<'a>(&'a self, prefix: &'a str, after: &'a str, most: usize)
+    -> Pending<'a, Result<Vec<Listed>, StoreError>>;
+
+    /// Takes a document away in one durable step: from then on there is none of its number, and its name is free. What it
+    /// consisted of is removed in the background.
+    fn remove(&self, document: Incarnation) -> Pending<'_, Result<(), StoreError>>;
+
     /// Whether new revisions can be taken at present.
     fn condition(&self) -> Condition;
 
@@ -148,6 +157,15 @@ pub struct Head {
     pub chain: crate::document::Chain,
     /// The time of its revision; of the creation at version 0.
     pub time: Time,
+}
+
+/// A document as [`Store::list`] tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub id: DocumentId,
+    /// What it is and where its log ends, or why that cannot be read.
+    pub found: Result<(Identity, Head), StoreError>,
 }
 
 /// The newest snapshot of a log and what follows it.

@@ -35,6 +35,7 @@ impl Writer {
         }
         let mut row = RowWriter::new(bytes);
         let mut changed = false;
+        let mut removed = Vec::new();
         for edit in edits {
             match edit {
                 Edit::Append { document, at, count, records, answer } => {
@@ -67,13 +68,24 @@ impl Writer {
                     };
                     answers.push(Answer::Label(answer, outcome));
                 }
+                Edit::Remove { document, answer } => {
+                    let there = documents::exists(&reader.conn, document);
+                    let outcome = there.and_then(|there| there.then_some(()).ok_or(StoreError::Unknown(document)));
+                    if outcome.is_ok() {
+                        changed = true;
+                        documents::remove(&reader.conn, document)?;
+                        self.heads.remove(&document);
+                        removed.push(document);
+                    }
+                    answers.push(Answer::Remove(answer, outcome));
+                }
             }
         }
         let revisions = row.revisions();
         if revisions == 0 && !changed {
             return if has_rows { reader.conn.execute_batch("ROLLBACK") } else { Ok(()) };
         }
-        // A creation or label without a revision is a row too: with the mark, its loss would be noticed.
+        // A creation, label or removal without a revision is a row too: with the mark, its loss would be noticed.
         let row = row.finish(self.next_row);
         reader
             .conn
@@ -91,6 +103,7 @@ impl Writer {
         let due = {
             let mut tails = self.shared.tails.lock();
             tails.push(mark.row, row.body.len(), row.runs);
+            removed.iter().for_each(|document| tails.remove(*document));
             fold_is_due(tails.foldable_bytes(), tails.foldable_depth())
         };
         let counts = &self.shared.metrics.store;
@@ -98,6 +111,9 @@ impl Writer {
         counts.commit_revisions.observe(revisions as f64);
         counts.journal_bytes.inc_by(row.body.len() as u64);
         self.shared.pace.committed(row.body.len(), due);
+        if !removed.is_empty() {
+            self.shared.pace.nudge();
+        }
         Ok(())
     }
 
@@ -115,6 +131,10 @@ impl Writer {
     }
 
     fn look_up(&self, reader: &mut Reader, document: Incarnation) -> Result<Version, StoreError> {
+        // Asked first: of a document that was removed, pages and records may be there for a while.
+        if matches!(documents::exists(&reader.conn, document), Ok(false)) {
+            return Err(StoreError::Unknown(document));
+        }
         {
             let tails = self.shared.tails.lock();
             if let Some(damage) = tails.damage_of(document) {
@@ -130,7 +150,7 @@ impl Writer {
                 let damaged = |reason| StoreError::Damaged { document, version: page.first, reason };
                 sound.map(|()| page.last).map_err(damaged)
             }
-            None => documents::identity(&reader.conn, document).map(|_| Version::ZERO),
+            None => Ok(Version::ZERO),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The row of a document: its identity, sealed under its number and name.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::sealed::{Tag, open_plain, seal_plain};
 use crate::document::{ChainKey, DocumentId, Epoch, Identity, Kind, Time, Version};
@@ -48,6 +48,46 @@ pub fn exists(conn: &Connection, document: Incarnation) -> Result<bool, StoreErr
     conn.prepare_cached("SELECT 1 FROM documents WHERE number = ?1")
         .and_then(|mut select| select.exists([document.0 as i64]))
         .map_err(|error| super::fault(document, Version::ZERO, &error))
+}
+
+/// Moves a document from those that exist to those that did. In a transaction of the caller's.
+pub fn remove(conn: &Connection, document: Incarnation) -> rusqlite::Result<()> {
+    let id: String = conn
+        .prepare_cached("SELECT id FROM documents WHERE number = ?1")?
+        .query_row([document.0 as i64], |row| row.get(0))?;
+    let body = seal_plain(Tag::Removed, &[document.0], id.as_bytes());
+    conn.prepare_cached("DELETE FROM documents WHERE number = ?1")?.execute([document.0 as i64])?;
+    conn.prepare_cached("INSERT INTO removed(number, swept, body) VALUES(?1, 0, ?2)")?
+        .execute(params![document.0 as i64, body])?;
+    Ok(())
+}
+
+/// Whether a document of this number was removed.
+pub fn was_removed(conn: &Connection, document: Incarnation) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM removed WHERE number = ?1")?.exists([document.0 as i64])
+}
+
+/// A row as it lies there.
+pub struct Row {
+    pub number: Incarnation,
+    pub id: String,
+    pub identity: Result<Identity, StoreError>,
+}
+
+/// The documents whose id lies in `[from, to)`, in byte order.
+pub fn list(conn: &Connection, from: &str, to: &str, most: usize) -> rusqlite::Result<Vec<Row>> {
+    let mut select =
+        conn.prepare_cached("SELECT number, body, id FROM documents WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3")?;
+    let rows = select.query_map(params![from, to, most as i64], |row| {
+        let (number, body) = number_and_body(row)?;
+        let (number, id): (_, String) = (Incarnation(number), row.get(2)?);
+        let identity = open_identity(number, &body).and_then(|identity| match identity.id.as_str() == id {
+            true => Ok(identity),
+            false => Err(damaged(number, format!("its row says that its name is {}", identity.id))),
+        });
+        Ok(Row { number, id, identity })
+    })?;
+    rows.collect()
 }
 
 fn number_and_body(row: &rusqlite::Row) -> rusqlite::Result<(u64, Vec<u8>)> {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
@@ -37,7 +38,7 @@ pub const RESTART_AT: u64 = 8 << 20;
 pub const CLOSING: Duration = Duration::from_millis(300);
 
 /// Why a fold ended early.
-enum Halt {
+pub enum Halt {
     /// The store cannot write or read at present.
     Unavailable,
     /// There is no time left.
@@ -49,7 +50,7 @@ pub struct Fold {
     shared: Arc<Shared>,
     writer: mpsc::Sender<Request>,
     reader: Option<Reader>,
-    slice: Slice,
+    pub(super) slice: Slice,
     /// Weight of the slices since the write-ahead log was looked at.
     weight_since_look: usize,
     deadline: Option<Instant>,
@@ -73,16 +74,19 @@ impl Fold {
                     if due {
                         self.fold_all();
                     }
+                    self.sweep_all();
                     self.care_for_log();
                 }
                 Wake::Idle => {
                     self.fold_all();
+                    self.sweep_all();
                     self.care_for_log();
                     // Nothing is to be read for a while: the connection's memory is given back.
                     self.reader = None;
                 }
                 Wake::Asked(answers) => {
                     self.fold_all();
+                    self.sweep_all();
                     self.care_for_log();
                     answers.into_iter().for_each(|answer| _ = answer.send(()));
                 }
@@ -109,6 +113,14 @@ impl Fold {
         }
         let shared = &self.shared;
         shared.pace.folded(finished, || shared.tails.lock().foldable_bytes() > 0);
+    }
+
+    /// Removes what is left of deleted documents. What cannot be done now is done at the next occasion.
+    fn sweep_all(&mut self) {
+        if self.shared.is_good() && self.sweep().is_err() {
+            self.reader = None;
+        }
+        self.slice = Slice::default();
     }
 
     fn try_fold_all(&mut self) -> Result<(), Halt> {
@@ -162,7 +174,7 @@ impl Fold {
 
     /// Hands the slice to the writer and waits until it is written: so there is never more than one for an edit to wait
     /// for.
-    fn hand_over(&mut self) -> Result<(), Halt> {
+    pub(super) fn hand_over(&mut self) -> Result<(), Halt> {
         // What is read next is what this slice leaves, and the log cannot begin again while anyone reads from it.
         if let Some(reader) = &self.reader
             && !reader.conn.is_autocommit()
@@ -198,14 +210,27 @@ impl Fold {
         }
     }
 
-    fn prepare(&mut self, document: Incarnation, runs: Vec<Run>) -> Result<Prepared, StoreError> {
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
+    fn reader(&mut self) -> Result<&mut Reader, StoreError> {
+        match &mut self.reader {
+            Some(reader) => Ok(reader),
             none => {
                 let opened = self.shared.readers.connect();
-                none.insert(opened.map_err(|error| StoreError::Unavailable(error.to_string()))?)
+                Ok(none.insert(opened.map_err(|error| StoreError::Unavailable(error.to_string()))?))
             }
-        };
+        }
+    }
+
+    /// Asks the database something.
+    pub(super) fn ask<T>(&mut self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Halt> {
+        let reader = self.reader().map_err(|_| Halt::Unavailable)?;
+        ask(&reader.conn).map_err(|error| {
+            tracing::warn!(%error, "the rest of a deleted document cannot be removed at present");
+            Halt::Unavailable
+        })
+    }
+
+    fn prepare(&mut self, document: Incarnation, runs: Vec<Run>) -> Result<Prepared, StoreError> {
+        let reader = self.reader()?;
         if reader.conn.is_autocommit() {
             // One transaction for all documents of a slice: they share what SQLite has read.
             let begun = reader.conn.execute_batch("BEGIN");

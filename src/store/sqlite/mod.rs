@@ -31,6 +31,7 @@ mod sealed;
 mod slice;
 mod snapshot;
 mod stats;
+mod sweep;
 mod tails;
 mod writer;
 
@@ -58,7 +59,9 @@ use self::slice::Slice;
 use self::tails::Tails;
 use self::writer::Writer;
 use super::codec::encode_record;
-use super::{AppendError, Condition, Created, Found, Head, Incarnation, Labelled, Pending, Store, StoreError, Tail};
+use super::{
+    AppendError, Condition, Created, Found, Head, Incarnation, Labelled, Listed, Pending, Store, StoreError, Tail,
+};
 use crate::document::{
     ClientKey, DocumentId, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
 };
@@ -124,8 +127,37 @@ impl Shared {
             if tail.is_empty() && !documents::exists(&reader.conn, document)? {
                 return Err(StoreError::Unknown(document));
             }
-            read(&mut Log::new(document, reader, tail))
+            let answer = read(&mut Log::new(document, reader, tail));
+            // One that is removed meanwhile may be read half.
+            if matches!(answer, Err(StoreError::Damaged { .. }))
+                && matches!(documents::exists(&reader.conn, document), Ok(false))
+            {
+                return Err(StoreError::Unknown(document));
+            }
+            answer
         })
+    }
+
+    /// Documents in the order of their ids, from `from` up to `to`.
+    fn list(&self, from: &str, to: &str, most: usize) -> Result<Vec<Listed>, StoreError> {
+        let rows = self.lend(|reader| {
+            let rows = documents::list(&reader.conn, from, to, most);
+            rows.map_err(|error| fault(Incarnation(0), Version::ZERO, &error))
+        })?;
+        let mut listed = Vec::with_capacity(rows.len());
+        for documents::Row { number, id, identity } in rows {
+            let Ok(id) = id.parse() else {
+                tracing::error!(document = number.0, id, "a document's row is damaged: its name is no document id");
+                continue;
+            };
+            let found = identity.and_then(|identity| Ok((identity, self.read(number, ALL, |log| log.head())?)));
+            match found {
+                // Removed since the names were read.
+                Err(StoreError::Unknown(_)) => {}
+                found => listed.push(Listed { id, found }),
+            }
+        }
+        Ok(listed)
     }
 
     fn lend<T>(&self, read: impl FnOnce(&mut Reader) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -383,6 +415,26 @@ impl Store for SqliteStore {
                 false => Err(StoreError::Unknown(document)),
             })
         })
+    }
+
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: &'a str,
+        most: usize,
+    ) -> Pending<'a, Result<Vec<Listed>, StoreError>> {
+        // Behind every id that begins so: no id has a character above `~`.
+        let to = format!("{prefix}\u{7f}");
+        // The least text behind `after` is itself and the least character.
+        let from = if after >= prefix { format!("{after}\0") } else { prefix.to_owned() };
+        let shared = self.shared.clone();
+        self.blocking(move || shared.list(&from, &to, most))
+    }
+
+    fn remove(&self, document: Incarnation) -> Pending<'_, Result<(), StoreError>> {
+        let (answer, removed) = oneshot::channel();
+        let request = Request::Edit(Edit::Remove { document, answer });
+        Box::pin(async move { self.ask(request, removed).await? })
     }
 
     fn condition(&self) -> Condition {

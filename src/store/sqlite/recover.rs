@@ -150,6 +150,11 @@ fn missing(mark: Mark, marked: Option<(u32, u32)>, newest: u64) -> Option<String
 
 /// Takes out what is in pages already, and finds the documents whose tail is damaged.
 fn settle(reader: &mut Reader, tails: &mut Tails) -> rusqlite::Result<()> {
+    for document in tails.documents() {
+        if super::documents::was_removed(&reader.conn, document)? {
+            tails.remove(document);
+        }
+    }
     // Rows leave the journal from its beginning, so what is left of each document is the end of its log, and records
     // that are in pages too do no harm. With holes between the rows an old record could pass for a document's newest.
     if tails.rows_have_holes() {

@@ -41,6 +41,10 @@ pub enum Edit {
         change: LabelChange,
         answer: oneshot::Sender<Result<Changed, StoreError>>,
     },
+    Remove {
+        document: Incarnation,
+        answer: oneshot::Sender<Result<(), StoreError>>,
+    },
 }
 
 impl Edit {
@@ -48,6 +52,7 @@ impl Edit {
     pub fn bytes(&self) -> usize {
         match self {
             Edit::Append { records, .. } => records.len(),
+            Edit::Remove { .. } => 0,
             Edit::Create { first, .. } => 256 + first.as_ref().map_or(0, |first| first.op.inserted_bytes()),
             // Its row is beside the journal's.
             Edit::Label { .. } => 0,
@@ -70,6 +75,7 @@ pub enum Answer {
     Append(oneshot::Sender<Result<(), AppendError>>, Result<(), AppendError>),
     Create(oneshot::Sender<Result<Created, StoreError>>, Result<Created, StoreError>),
     Label(oneshot::Sender<Result<Changed, StoreError>>, Result<Changed, StoreError>),
+    Remove(oneshot::Sender<Result<(), StoreError>>, Result<(), StoreError>),
 }
 
 impl Answer {
@@ -79,6 +85,7 @@ impl Answer {
             Edit::Append { answer, .. } => Answer::Append(answer, Err(error.into())),
             Edit::Create { answer, .. } => Answer::Create(answer, Err(error)),
             Edit::Label { answer, .. } => Answer::Label(answer, Err(error)),
+            Edit::Remove { answer, .. } => Answer::Remove(answer, Err(error)),
         }
     }
 
@@ -88,6 +95,7 @@ impl Answer {
             Answer::Append(to, answer) => _ = to.send(answer),
             Answer::Create(to, answer) => _ = to.send(answer),
             Answer::Label(to, answer) => _ = to.send(answer),
+            Answer::Remove(to, answer) => _ = to.send(answer),
         }
     }
 
@@ -98,6 +106,7 @@ impl Answer {
             Answer::Append(to, _) => _ = to.send(Err(error.into())),
             Answer::Create(to, _) => _ = to.send(Err(error)),
             Answer::Label(to, _) => _ = to.send(Err(error)),
+            Answer::Remove(to, _) => _ = to.send(Err(error)),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::directory::{Directory, OpenError};
 /// "Vari" in ASCII: which program the database belongs to, as `file` and SQLite's tools show it.
 const APPLICATION_ID: i64 = 0x5661_7269;
 /// The format of tables and rows. Raised by a change that older servers cannot read.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 /// How long a connection waits for another: only an operator's own tool ever holds a lock for long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -36,10 +36,18 @@ const TABLES: &str = "
 ";
 
 /// What each format added to the one before, from the second on. A new database gets all of it.
-const ADDED: &[&str] = &["
+const ADDED: &[&str] = &[
+    "
     -- Names of versions.
     CREATE TABLE labels(document INTEGER, name TEXT, body BLOB NOT NULL, PRIMARY KEY(document, name)) WITHOUT ROWID;
-"];
+",
+    "
+    -- Documents that were deleted, for ever: a number that is neither here nor in `documents` was lost. `swept` is 1 once
+    -- nothing of the document is left in the other tables.
+    CREATE TABLE removed(number INTEGER PRIMARY KEY, swept INTEGER NOT NULL, body BLOB NOT NULL);
+    CREATE INDEX unswept ON removed(number) WHERE swept = 0;
+",
+];
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +65,8 @@ pub fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-/// Opens the writing connection, makes the tables in a new database and refuses what is not ours. Nothing is written to
-/// a database that has tables; one without any is filled only if `may_create`.
+/// Opens the writing connection, makes the tables in a new database and refuses what is not ours. An older
+/// format is brought to today's; a database without tables is filled only if `may_create`.
 pub fn open(directory: &Directory, may_create: Result<(), OpenError>) -> Result<Connection, OpenError> {
     if !directory.has_database() {
         may_create?;

@@ -28,6 +28,7 @@ pub enum Tag {
     Client = 4,
     Snapshot = 5,
     Label = 6,
+    Removed = 7,
 }
 
 /// Compresses and decompresses; reused, because setting one up costs more than a small row.

@@ -1,12 +1,14 @@
 //! Derived rows on their way to the database: prepared by anyone, written by the writer in a transaction of their own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
 use super::block::Place;
+use super::documents::exists;
 use super::page::Page;
+use super::sweep::Table;
 use crate::document::{ClientKey, Version};
 use crate::store::{Incarnation, StoreError};
 
@@ -36,6 +38,17 @@ pub enum Put {
         version: Version,
         part: u64,
         body: Vec<u8>,
+    },
+    /// The first `rows` rows that a table still has of a document that was removed, of so many bytes.
+    Sweep {
+        document: Incarnation,
+        table: Table,
+        rows: u64,
+        bytes: usize,
+    },
+    /// Nothing of a document that was removed is left.
+    Swept {
+        document: Incarnation,
     },
     /// A journal row, of so many bytes, of which everything is in pages.
     DropRow {
@@ -71,6 +84,8 @@ impl Put {
             Put::DropPage { .. } => 2,
             Put::Block { body, .. } | Put::Client { body, .. } | Put::Snapshot { body, .. } => 1 + body.len() / 4096,
             Put::DropRow { bytes, .. } => 1 + bytes / 4096,
+            Put::Sweep { rows, bytes, .. } => *rows as usize + bytes / 4096,
+            Put::Swept { .. } => 1,
         }
     }
 
@@ -101,6 +116,12 @@ impl Put {
                     "INSERT OR REPLACE INTO snapshots(document, version, part, body) VALUES(?1, ?2, ?3, ?4)",
                 )?
                 .execute(params![document.0 as i64, version.0 as i64, *part as i64, body]),
+            Put::Sweep { document, table, rows, .. } => {
+                conn.prepare_cached(table.sweep())?.execute(params![document.0 as i64, *rows as i64])
+            }
+            Put::Swept { document } => {
+                conn.prepare_cached("UPDATE removed SET swept = 1 WHERE number = ?1")?.execute([document.0 as i64])
+            }
             Put::DropRow { row, .. } => {
                 conn.prepare_cached("DELETE FROM journal WHERE id = ?1")?.execute([*row as i64])
             }
@@ -108,7 +129,39 @@ impl Put {
     }
 }
 
+impl Put {
+    /// The document whose log the row is a part of.
+    fn part_of(&self) -> Option<Incarnation> {
+        match self {
+            Put::Page { document, .. }
+            | Put::DropPage { document, .. }
+            | Put::Block { document, .. }
+            | Put::Client { document, .. }
+            | Put::Snapshot { document, .. } => Some(*document),
+            Put::Sweep { .. } | Put::Swept { .. } | Put::DropRow { .. } => None,
+        }
+    }
+}
+
 impl Slice {
+    /// Leaves out what is of documents that were removed since it was prepared.
+    pub fn leave_out_removed(&mut self, conn: &Connection) -> Result<(), StoreError> {
+        let mut documents: BTreeMap<Incarnation, bool> =
+            self.puts.iter().filter_map(Put::part_of).map(|document| (document, true)).collect();
+        documents.extend(self.damaged.iter().map(|(document, _)| (*document, true)));
+        for (document, there) in &mut documents {
+            *there = match exists(conn, *document) {
+                Ok(there) => there,
+                // What is damaged is not for that reason gone.
+                Err(StoreError::Damaged { .. }) => true,
+                Err(error) => return Err(error),
+            };
+        }
+        self.puts.retain(|put| put.part_of().is_none_or(|document| documents[&document]));
+        self.damaged.retain(|(document, _)| documents[document]);
+        Ok(())
+    }
+
     /// About how many database pages it touches: what an edit that arrives meanwhile has to wait for.
     pub fn weight(&self) -> usize {
         self.puts.iter().map(Put::weight).sum()

@@ -78,6 +78,13 @@ impl Tails {
         runs.and_then(|runs| self.runs.insert(document, runs));
     }
 
+    /// Takes out a document that was removed.
+    pub fn remove(&mut self, document: Incarnation) {
+        let runs = self.runs.remove(&document);
+        runs.iter().flatten().for_each(|run| self.count(run, false));
+        self.damaged.remove(&document);
+    }
+
     /// Why a document takes no more revisions, if it does not.
     pub fn damage_of(&self, document: Incarnation) -> Option<&StoreError> {
         self.damaged.get(&document)

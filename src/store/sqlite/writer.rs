@@ -221,11 +221,14 @@ impl Writer {
         }
     }
 
-    fn write_slice(&mut self, slice: Slice) -> Result<(), NotWritten> {
+    fn write_slice(&mut self, mut slice: Slice) -> Result<(), NotWritten> {
         let Pen::Ready(reader) = &self.pen else { return Err(NotWritten("nothing can be written".into())) };
         let begun = Instant::now();
         if slice.life.is_some_and(|life| life != self.shared.tails.lock().life) {
             return Err(NotWritten("the journal was read anew since it was prepared".into()));
+        }
+        if let Err(error) = slice.leave_out_removed(&reader.conn) {
+            return Err(NotWritten(error.to_string()));
         }
         if !slice.puts.is_empty()
             && let Err(error) = slice.write(&reader.conn)
