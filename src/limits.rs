@@ -55,7 +55,13 @@ pub struct Limits {
     pub document_idle: Duration,
     /// Most revisions of one answer over HTTP.
     pub revisions_per_page: u64,
+    /// Most documents of one answer over HTTP: each costs a look at the end of its log.
+    pub documents_per_page: u64,
 }
+
+/// Longest `Idempotency-Key`, in characters: any random id or hash fits. It is kept as a hash, so length costs nothing; the
+/// bound tells a key from something sent by mistake.
+pub const IDEMPOTENCY_KEY_LENGTH: usize = 255;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -83,6 +89,7 @@ impl Default for Limits {
             close_time: Duration::from_millis(500),
             document_idle: Duration::from_secs(30),
             revisions_per_page: 5_000,
+            documents_per_page: 1_000,
         }
     }
 }

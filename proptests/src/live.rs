@@ -66,6 +66,11 @@ impl Server {
         http(self.address, method, path, headers, body).await
     }
 
+    /// A request whose body is no text.
+    pub async fn http_bytes(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        http_bytes(self.address, method, path, headers, body).await
+    }
+
     /// Where its WebSocket is.
     pub fn url(&self) -> String {
         url(self.address)
@@ -86,13 +91,17 @@ pub fn url(address: SocketAddr) -> String {
 
 /// A request over HTTP: status, headers as text, and body.
 pub async fn http(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    http_bytes(address, method, path, headers, body.as_bytes()).await
+}
+
+async fn http_bytes(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
     for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
     }
-    request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    request += &format!("Content-Length: {}\r\n\r\n", body.len());
     let mut stream = TcpStream::connect(address).await.expect("the server accepts");
-    stream.write_all(request.as_bytes()).await.expect("the request is sent");
+    stream.write_all(&[request.as_bytes(), body].concat()).await.expect("the request is sent");
     let mut answer = Vec::new();
     patient(stream.read_to_end(&mut answer)).await.expect("the answer is read");
     Answer::parse(&answer)
@@ -273,6 +282,19 @@ impl Raw {
     pub async fn open(&mut self, doc: &str, content: &str) -> Value {
         self.say(json!({"type": "open", "doc": doc, "create": {"kind": "text", "content": content}})).await;
         self.hears("opened").await
+    }
+
+    /// Opens a document, making it if it is not there, and passes over errors that answer what was said before.
+    pub async fn open_and_skip_errors(&mut self, doc: &str) -> Value {
+        self.say(json!({"type": "open", "doc": doc, "create": {"kind": "text"}})).await;
+        loop {
+            let message = self.hear().await;
+            match message["type"].as_str() {
+                Some("opened") => return message,
+                Some("presence" | "error") => continue,
+                _ => panic!("expected opened, got {message}"),
+            }
+        }
     }
 
     /// Sends an edit.

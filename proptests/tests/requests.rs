@@ -1,5 +1,12 @@
 //! The HTTP part of the protocol against a real server.
 
+#[path = "requests/content.rs"]
+mod content;
+#[path = "requests/deletion.rs"]
+mod deletion;
+#[path = "requests/listing.rs"]
+mod listing;
+
 use proptests::live::{Server, secret};
 use serde_json::json;
 
@@ -199,7 +206,8 @@ async fn a_path_says_which_methods_it_has() {
     let server = Server::start().await;
     server.http("PUT", "/v1/docs/d", &[], r#"{"kind":"text","content":"Hello"}"#).await;
     for (path, methods) in [
-        ("/v1/docs/d", "PUT, GET, HEAD, OPTIONS"),
+        ("/v1/docs/d", "PUT, GET, DELETE, HEAD, OPTIONS"),
+        ("/v1/docs", "GET, HEAD, OPTIONS"),
         ("/v1/docs/d/revisions", "GET, HEAD, OPTIONS"),
         ("/v1/docs/d/edits", "POST, OPTIONS"),
         ("/health", "GET, HEAD, OPTIONS"),

@@ -88,6 +88,54 @@ pub struct EditGranted {
     pub op: TextOp,
 }
 
+/// Content was put as a whole: the version that holds it, with what others did since.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ContentPut {
+    /// The document's incarnation.
+    pub epoch: String,
+    /// The version; the one that was named, if the content is as it was there.
+    pub version: Version,
+    /// The chain of that version.
+    pub chain: Chain,
+}
+
+/// Which documents there are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Listing {
+    /// In byte order of their ids.
+    pub documents: Vec<ListedDocument>,
+    /// Whether there are more behind the last.
+    pub more: bool,
+}
+
+/// A document in a listing; of one that is damaged only `id` and `damaged`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListedDocument {
+    /// Its id.
+    pub id: DocumentId,
+    /// What it is and where it is, if that can be read.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<ListedPlace>,
+    /// Why it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<String>,
+}
+
+/// What a listing tells of a document.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListedPlace {
+    /// Its kind.
+    pub kind: String,
+    /// Its newest version.
+    pub version: Version,
+    /// Its incarnation.
+    pub epoch: String,
+    /// When it was made.
+    pub created: Time,
+    /// When its newest version was granted; if there is none, when it was made.
+    pub changed: Time,
+}
+
 /// What `PUT /v1/docs/{id}` carries: `{"kind":"text","content":"Hello"}`
 #[derive(Debug, Clone)]
 pub struct ContentBody(pub Create);

@@ -16,7 +16,8 @@ pub use from_client::{Place, client_secret};
 pub use from_server::{
     Access, Limits, PresenceView, Present, RevisionItem, ServerMessage, StateView, TakenView, UserView,
 };
-pub use http::{ContentBody, EditBody, EditGranted, ErrorBody, RevisionsPage, SnapshotBody};
+pub use http::{ContentBody, ContentPut, EditBody, EditGranted, ErrorBody};
+pub use http::{ListedDocument, ListedPlace, Listing, RevisionsPage, SnapshotBody};
 pub use labels::{LabelBody, LabelView, LabelsView};
 pub use presence::{read_cursors, write_cursors};
 pub use restore::{RestoreBody, RestoreWhat, Restored, UncleanView};

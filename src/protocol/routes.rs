@@ -27,10 +27,16 @@ routes! {
     /// The WebSocket.
     Connect = GET "/v1/connect";
 
+    /// Which documents there are.
+    List = GET "/v1/docs";
     /// Makes a document.
     Create = PUT "/v1/docs/{id}";
     /// Reads a document.
     Read = GET "/v1/docs/{id}";
+    /// Takes it away.
+    Delete = DELETE "/v1/docs/{id}";
+    /// Replaces its content as a whole.
+    Replace = PUT "/v1/docs/{id}/content";
     /// Reads its bare content.
     Content = GET "/v1/docs/{id}/content";
     /// What came after a version.

@@ -47,7 +47,6 @@ pub(super) enum Needs {
     /// To change it.
     Write,
     /// To be its admin.
-    #[allow(dead_code, reason = "listing and deletion take it")]
     Admin,
 }
 
@@ -94,8 +93,9 @@ pub(super) fn needs(route: Route) -> Needs {
         // They name no document and no user; the proxy in front passes on what strangers may see.
         Route::Health | Route::Ready | Route::Metrics => Needs::Nothing,
         Route::Read | Route::Content | Route::Revisions | Route::Labels | Route::Label => Needs::Read,
-        Route::Edit => Needs::Propose,
+        Route::Edit | Route::Replace => Needs::Propose,
         Route::Create | Route::PutLabel | Route::DeleteLabel | Route::Restore => Needs::Write,
+        Route::List | Route::Delete => Needs::Admin,
     }
 }
 

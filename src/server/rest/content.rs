@@ -1,13 +1,14 @@
 //! A document's content at a version, sent only to those who do not have it yet.
 
-use warp::http::{Response, header};
+use warp::http::{Response, StatusCode, header};
 
 use super::Request;
 use super::endpoint::Answer;
+use super::etag::Tag;
 use super::parameters::{bad, number};
 use super::place::{not_ahead, open};
 use crate::document::{DocumentId, Snapshot, Time, Version};
-use crate::hub::{Live, OpenError};
+use crate::hub::{Live, Located, OpenError};
 use crate::protocol::{Code, SnapshotBody};
 use crate::server::problem::Problem;
 
@@ -33,35 +34,50 @@ async fn conditional(
     request: &Request,
     body: impl FnOnce(&Live, &Snapshot) -> (&'static str, Vec<u8>),
 ) -> Answer {
-    let live = open(&request.server, id).await?;
     let broken = |error| Problem::of(id, OpenError::Store(error));
-    let version = match (number(&request.query, "version")?, number(&request.query, "at")?) {
-        (Some(_), Some(_)) => return Err(bad("`version` and `at` each name a version; give one of them")),
-        (Some(version), None) => not_ahead(live.head(), Version(version))?,
-        (None, Some(at)) if at < live.identity().created.0 => {
-            let created = live.identity().created.0;
-            let message = format!("document {id} was created at {created}, after the time asked for, {at}");
-            return Err(Problem::new(Code::NotFound, message));
+    loop {
+        let located = request.server.hub.locate(id).await.map_err(|error| Problem::of(id, error))?;
+        let version = version_asked_for(&located, id, request).await?;
+        let chain = located.chain_at(version).await.map_err(broken)?;
+        let tag = Tag { epoch: located.identity().epoch, version, chain };
+        let response = Response::builder()
+            .header(header::ETAG, tag.to_string())
+            .header(header::CACHE_CONTROL, "private, no-cache");
+        let response = if tag.is_known(&request.headers) {
+            response.status(StatusCode::NOT_MODIFIED).body(Default::default())
+        } else {
+            let live = match located {
+                Located::Open(live) => live,
+                Located::Stored(..) => open(&request.server, id).await?,
+            };
+            // Deleted and made anew since it was located.
+            if live.identity().epoch != tag.epoch {
+                continue;
+            }
+            let snapshot = live.snapshot_at(version).await.map_err(broken)?;
+            let (kind, body) = body(&live, &snapshot);
+            response.header(header::CONTENT_TYPE, kind).body(body.into())
+        };
+        return Ok(response.expect("every header is well-formed"));
+    }
+}
+
+/// The version that `version` or `at` in the query names; without either, the newest.
+async fn version_asked_for(located: &Located, id: &DocumentId, request: &Request) -> Result<Version, Problem> {
+    let created = located.identity().created;
+    match (number(&request.query, "version")?, number(&request.query, "at")?) {
+        (Some(_), Some(_)) => Err(bad("`version` and `at` each name a version; give one of them")),
+        (Some(version), None) => not_ahead(located.head(), Version(version)),
+        (None, Some(at)) if at < created.0 => {
+            let message = format!("document {id} was created at {}, after the time asked for, {at}", created.0);
+            Err(Problem::new(Code::NotFound, message))
         }
-        (None, Some(at)) => live.version_at(Time(at)).await.map_err(broken)?,
-        (None, None) => live.head(),
-    };
-    let chain = live.chain_at(version).await.map_err(broken)?;
-    let tag = format!("\"{}/{version}/{chain}\"", live.identity().epoch);
-    let response = Response::builder().header(header::ETAG, &tag).header(header::CACHE_CONTROL, "private, no-cache");
-    let known = request.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let known = known.flat_map(|value| value.split(',')).any(|value| {
-        let value = value.trim();
-        value == "*" || value.strip_prefix("W/").unwrap_or(value) == tag
-    });
-    let response = if known {
-        response.status(warp::http::StatusCode::NOT_MODIFIED).body(Default::default())
-    } else {
-        let snapshot = live.snapshot_at(version).await.map_err(broken)?;
-        let (kind, body) = body(&live, &snapshot);
-        response.header(header::CONTENT_TYPE, kind).body(body.into())
-    };
-    Ok(response.expect("every header is well-formed"))
+        (None, Some(at)) => {
+            let found = located.version_at(Time(at)).await;
+            found.map_err(|error| Problem::of(id, OpenError::Store(error)))
+        }
+        (None, None) => Ok(located.head()),
+    }
 }
 
 /// What is said of a document at a version.

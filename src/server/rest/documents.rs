@@ -1,12 +1,12 @@
-//! Documents as a whole: making one.
+//! Documents as a whole: making one, and taking one away.
 
-use warp::http::StatusCode;
+use warp::http::{Response, StatusCode};
 
 use super::Request;
 use super::body::json;
 use super::content::snapshot_body;
-use super::edits::author;
 use super::endpoint::Answer;
+use super::submission::author;
 use crate::document::{DocumentId, Kind, UnsupportedKind};
 use crate::hub::Creation;
 use crate::protocol::{Code, ContentBody};
@@ -28,4 +28,11 @@ pub(super) async fn create(id: DocumentId, request: Request) -> Answer {
     }
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     json(status, &snapshot_body(&live, &live.now(), None))
+}
+
+/// `DELETE /v1/docs/{id}`
+pub(super) async fn delete(id: DocumentId, request: Request) -> Answer {
+    request.server.hub.delete(&id).await.map_err(|error| Problem::of(&id, error))?;
+    let answer = Response::builder().status(StatusCode::NO_CONTENT).body(Default::default());
+    Ok(answer.expect("a status is an answer"))
 }

@@ -65,6 +65,10 @@ impl Endpoint {
         Endpoint { route, handler: Handler::Document(handler), even_while_draining: false }
     }
 
+    pub(super) const fn server(route: Route, handler: fn(Request) -> Pending<'static, Answer>) -> Self {
+        Endpoint { route, handler: Handler::Server(handler), even_while_draining: false }
+    }
+
     /// One that answers even while the server goes away.
     pub(super) const fn always(route: Route, handler: fn(Request) -> Pending<'static, Answer>) -> Self {
         Endpoint { route, handler: Handler::Server(handler), even_while_draining: true }

@@ -4,10 +4,10 @@ use warp::http::{Response, StatusCode};
 
 use super::Request;
 use super::body::json;
-use super::edits::author;
 use super::endpoint::Answer;
 use super::parameters::{bad, decoded};
 use super::place::{not_ahead, open};
+use super::submission::author;
 use crate::document::{DocumentId, Label, LabelName};
 use crate::hub::Live;
 use crate::protocol::{Code, LabelBody, LabelView, LabelsView};

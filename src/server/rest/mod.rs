@@ -5,12 +5,16 @@ mod content;
 mod documents;
 mod edits;
 mod endpoint;
+mod etag;
 mod health;
 mod labels;
+mod listing;
 mod parameters;
 mod place;
+mod replacement;
 mod restore;
 mod revisions;
+mod submission;
 
 use crate::protocol::Route;
 
@@ -21,11 +25,14 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint::always(Route::Health, |request| Box::pin(health::health(request))),
     Endpoint::always(Route::Ready, |request| Box::pin(health::ready(request))),
     Endpoint::always(Route::Metrics, |request| Box::pin(health::metrics(request))),
+    Endpoint::server(Route::List, |request| Box::pin(listing::list(request))),
     Endpoint::document(Route::Create, |id, request| Box::pin(documents::create(id, request))),
     Endpoint::document(Route::Read, |id, request| Box::pin(content::snapshot(id, request))),
+    Endpoint::document(Route::Delete, |id, request| Box::pin(documents::delete(id, request))),
+    Endpoint::document(Route::Replace, |id, request| Box::pin(replacement::put(id, request))),
     Endpoint::document(Route::Content, |id, request| Box::pin(content::bare(id, request))),
     Endpoint::document(Route::Revisions, |id, request| Box::pin(revisions::page(id, request))),
-    Endpoint::document(Route::Edit, |id, request| Box::pin(edits::submit(id, request))),
+    Endpoint::document(Route::Edit, |id, request| Box::pin(edits::post(id, request))),
     Endpoint::document(Route::Labels, |id, request| Box::pin(labels::list(id, request))),
     Endpoint::document(Route::Label, |id, request| Box::pin(labels::read_one(id, request))),
     Endpoint::document(Route::PutLabel, |id, request| Box::pin(labels::put(id, request))),

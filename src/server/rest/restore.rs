@@ -4,11 +4,10 @@ use warp::http::StatusCode;
 
 use super::Request;
 use super::body::json;
-use super::edits::{self, IDEMPOTENCY_KEY};
 use super::endpoint::Answer;
-use super::parameters::header;
 use super::place::{not_ahead, open};
-use crate::document::{ClientKey, DocumentId, Edit, Origin, Revision, Seq, Unclean, Version};
+use super::submission::{author, keyed};
+use crate::document::{DocumentId, Edit, Revision, Unclean, Version};
 use crate::hub::{Ended, Live, OpenError, Outcome, Restore};
 use crate::ot::{Op, TextOp};
 use crate::protocol::{Code, RestoreBody, RestoreWhat, Restored, UncleanView};
@@ -21,9 +20,8 @@ pub(super) async fn restore(id: DocumentId, request: Request) -> Answer {
         RestoreWhat::Version(version) => Restore::To(version),
         RestoreWhat::Stretch { from, to, user } => Restore::Stretch { from, to, user },
     };
-    let author = edits::author(&request.caller, None);
-    let origin = header(&request.headers, IDEMPOTENCY_KEY)?
-        .map(|key| Origin { client: ClientKey::of_idempotency_key(&author.user.id, key), seq: Seq(1) });
+    let author = author(&request.caller, None);
+    let origin = keyed(&request.headers, &author)?;
     let broken = |error| Problem::of(&id, OpenError::Store(error));
     loop {
         let live = open(&request.server, &id).await?;

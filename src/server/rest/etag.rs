@@ -1,0 +1,109 @@
+//! The tag of a version: what `ETag`, `If-None-Match` and `If-Match` carry, `"epoch/version/chain"`.
+
+use std::fmt;
+
+use warp::http::{HeaderMap, header};
+
+use super::parameters::bad;
+use crate::document::{Chain, Epoch, Version};
+use crate::protocol::Code;
+use crate::server::problem::Problem;
+
+/// Names a version of a document for ever: no other version, and no other document's, has the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tag {
+    pub(super) epoch: Epoch,
+    pub(super) version: Version,
+    pub(super) chain: Chain,
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "\"{}/{}/{}\"", self.epoch, self.version, self.chain)
+    }
+}
+
+impl Tag {
+    /// Whether `If-None-Match` says that the client has this version.
+    pub(super) fn is_known(&self, headers: &HeaderMap) -> bool {
+        let tag = self.to_string();
+        let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        known.flat_map(|value| value.split(',')).any(|value| {
+            let value = value.trim();
+            value == "*" || value.strip_prefix("W/").unwrap_or(value) == tag
+        })
+    }
+
+    fn parse(text: &str) -> Option<Tag> {
+        let mut parts = text.strip_prefix('"')?.strip_suffix('"')?.split('/');
+        let (epoch, version, chain) = (parts.next()?, parts.next()?, parts.next()?);
+        let digits = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
+        let whole = parts.next().is_none() && digits;
+        let version = version.parse().ok().filter(|version| *version < 1 << 53)?;
+        whole.then_some(Tag { epoch: epoch.parse().ok()?, version: Version(version), chain: chain.parse().ok()? })
+    }
+}
+
+/// What a writer had read, as `If-Match` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Base {
+    /// Whatever is newest.
+    Newest,
+    /// This version.
+    Read(Tag),
+}
+
+impl Base {
+    /// What `If-Match` says. It has to be there: without it, others' edits would be overwritten unseen.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Base, Problem> {
+        let mut values = headers.get_all(header::IF_MATCH).iter();
+        let Some(value) = values.next() else {
+            let message = "If-Match is missing: it names the version that the content was made from, or is *";
+            return Err(Problem::new(Code::PreconditionRequired, message));
+        };
+        let malformed =
+            || bad("If-Match is malformed; expected the ETag of one version, \"epoch/version/chain\", or *");
+        let text = value.to_str().map_err(|_| malformed())?.trim();
+        if values.next().is_some() {
+            return Err(malformed());
+        }
+        if text == "*" {
+            return Ok(Base::Newest);
+        }
+        // A proxy that compresses marks a tag as weak; it names the same version.
+        Tag::parse(text.strip_prefix("W/").unwrap_or(text)).map(Base::Read).ok_or_else(malformed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(value: &str) -> Option<Base> {
+        let headers = HeaderMap::from_iter([(header::IF_MATCH, value.parse().expect("a header value"))]);
+        Base::of(&headers).ok()
+    }
+
+    #[test]
+    fn a_tag_is_read_as_it_was_written_and_nothing_else_is() {
+        let tag = Tag { epoch: Epoch([7; 16]), version: Version(12), chain: Chain(0xab) };
+        assert_eq!(base(&tag.to_string()), Some(Base::Read(tag)));
+        assert_eq!(base(&format!("W/{tag}")), Some(Base::Read(tag)));
+        assert_eq!(base("*"), Some(Base::Newest));
+        let bare = tag.to_string().replace('"', "");
+        let others = [
+            bare.clone(),
+            format!("{tag}, {tag}"),
+            format!("\"{bare}/\""),
+            tag.to_string().replace("/12/", "/+12/"),
+            tag.to_string().replace("/12/", "//"),
+            tag.to_string().replace("/12/", "/9007199254740992/"),
+            tag.to_string().replace("ab\"", "AB\""),
+            "\"\"".into(),
+            String::new(),
+        ];
+        for other in others {
+            assert_eq!(base(&other), None, "{other}");
+        }
+    }
+}
