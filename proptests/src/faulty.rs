@@ -7,8 +7,8 @@ use variorum::document::{
     ClientKey, DocumentId, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
 };
 use variorum::store::{
-    AppendError, Condition, Created, Found, Head, Incarnation, Labelled, Listed, MemoryStore, Pending, Store,
-    StoreError, Tail,
+    AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Labelled, Listed, MemoryStore, Pending,
+    Store, StoreError, Tail,
 };
 
 /// What becomes of a call.
@@ -95,6 +95,14 @@ impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Store for Faulty<F> {
 
     fn create(&self, identity: Identity, first: Option<Arc<Revision>>) -> Pending<'_, Result<Created, StoreError>> {
         self.meet(Call::Create, |store| store.create(identity, first))
+    }
+
+    fn create_branch(&self, identity: Identity, begins: BranchPoint) -> Pending<'_, Result<Created, StoreError>> {
+        self.meet(Call::Create, move |store| store.create_branch(identity, begins))
+    }
+
+    fn branches(&self, document: Incarnation) -> Pending<'_, Result<Vec<Found>, StoreError>> {
+        self.meet(Call::Read, move |store| store.branches(document))
     }
 
     fn append(

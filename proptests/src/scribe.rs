@@ -60,6 +60,12 @@ impl Scribe {
         Scribe { now: Snapshot::genesis(&identity), identity, dice, writers, caret: 0 }
     }
 
+    /// One who goes on from here in another document, a branch of this one.
+    pub fn branch(&self, name: &str, seed: u64) -> Self {
+        let other = Scribe::new(name, seed);
+        Scribe { now: self.now.clone(), ..other }
+    }
+
     /// What never changes about the document.
     pub fn identity(&self) -> &Identity {
         &self.identity

@@ -7,8 +7,8 @@ use proptests::scribe::{Dice, Scribe};
 use tempfile::TempDir;
 use variorum::document::{ClientKey, Label, Revision, Seq, Snapshot, Stretch, Taken, Time, User, Version};
 use variorum::store::{
-    AppendError, Condition, Created, Head, Incarnation, LABELS_MAX, Labelled, Listed, MemoryStore, SNAPSHOT_EVERY,
-    SqliteOptions, SqliteStore, Store, StoreError,
+    AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, LABELS_MAX, Labelled, Listed, MemoryStore,
+    SNAPSHOT_EVERY, SqliteOptions, SqliteStore, Store, StoreError,
 };
 
 /// What happens to an engine between writing and reading.
@@ -685,10 +685,97 @@ fn a_store_of_the_first_format_is_raised() {
         let (document, revisions) = world.write(&mut Scribe::new("d", 5), 300, 10).await;
         world.store().close().await;
         let conn = rusqlite::Connection::open(world.directory.path().join("variorum.db")).unwrap();
-        conn.execute_batch("DROP TABLE labels; DROP TABLE removed; PRAGMA user_version = 1").unwrap();
+        conn.execute_batch("DROP TABLE labels; DROP TABLE removed; DROP TABLE branches; PRAGMA user_version = 1")
+            .unwrap();
         drop(conn);
         let store = open(&world.directory);
         assert_eq!(store.revisions(document, Version::ZERO, Version(300)).await, Ok(revisions));
         assert_eq!(store.labels(document).await, Ok(vec![]));
     });
+}
+
+/// Of a branch, everything up to where it begins is its parent's, and nothing is copied.
+#[test]
+fn a_branch_is_read_as_one_log() {
+    // Where branches begin: the beginning, a block's end, a page's end, within both, and the parent's head.
+    for at in [0, 64, 256, 300, 700] {
+        on_every_engine(async |mut world| {
+            let mut root_scribe = Scribe::new("root", 6);
+            let root = world.create(&root_scribe).await;
+            let mut of_root = root_scribe.edits(at);
+            let mut scribe = root_scribe.branch("branch", 7);
+            let begins = BranchPoint { parent: root, version: Version(at) };
+            of_root.extend(root_scribe.edits(700 - at + 100));
+            let store = world.store();
+            store.append(root, Version::ZERO, of_root.clone()).await.unwrap();
+            let made = store.create_branch(scribe.identity().clone(), begins).await.unwrap();
+            let Created::New(branch) = made else { panic!("{made:?}") };
+            let begun = store.head(branch).await.unwrap();
+            assert_eq!(begun, Head { version: Version(at), chain: scribe.now().chain, time: scribe.now().time });
+            let before = scribe.now().clone();
+            let mut all = of_root[..at as usize].to_vec();
+            for _ in 0..9 {
+                let more = scribe.edits(80);
+                store.append(branch, Version(all.len() as u64), more.clone()).await.unwrap();
+                all.extend(more);
+            }
+            // A twig of the branch, and one that begins below where the branch does.
+            let twigs = [("twig", at + 100), ("low", at / 2)].map(|(name, at)| (name, Version(at)));
+            for (name, version) in twigs {
+                let begins = BranchPoint { parent: branch, version };
+                store.create_branch(Scribe::new(name, 8).identity().clone(), begins).await.unwrap();
+            }
+            world.turn().await;
+            let store = world.store();
+            let found = store.find(&"branch".parse().unwrap()).await.unwrap().unwrap();
+            assert_eq!((found.incarnation, found.begins), (branch, Some(begins)));
+            let names = |found: Vec<Found>| found.iter().map(|found| found.identity.id.to_string()).collect::<Vec<_>>();
+            assert_eq!(names(store.branches(root).await.unwrap()), ["branch"]);
+            assert_eq!(names(store.branches(branch).await.unwrap()), ["low", "twig"]);
+
+            let head = Version(all.len() as u64);
+            assert_eq!(store.head(branch).await.unwrap(), head_of(all.last().unwrap()));
+            assert_eq!(store.revisions(root, Version::ZERO, Version(800)).await.unwrap(), of_root);
+            for (from, to) in [(0, head.0), (at, head.0), (at.saturating_sub(3), at + 3), (at, at), (0, at), (70, 71)] {
+                let (from, to) = (Version(from), Version(to));
+                let expected = &all[from.0 as usize..to.0 as usize];
+                assert_eq!(store.revisions(branch, from, to).await.unwrap(), expected, "{from} to {to}");
+                let stretches = store.stretches(branch, from, to).await.unwrap();
+                let singles = expected.iter().map(|revision| Stretch::of(revision)).collect();
+                assert_eq!(Stretch::join_all(stretches), Stretch::join_all(singles), "{from} to {to}");
+            }
+            let tail = store.tail(branch).await.unwrap();
+            let snapshot = tail.snapshot.unwrap();
+            assert_eq!((snapshot.version, snapshot.chain), (Version::ZERO, genesis_of(&root_scribe).chain));
+            assert_eq!(tail.revisions, all);
+            for (place, revision) in all.iter().enumerate().step_by(37) {
+                let last = all[place..].iter().take_while(|other| other.time == revision.time).last().unwrap();
+                assert_eq!(store.version_at(branch, revision.time).await.unwrap(), last.version);
+            }
+            for (name, at) in twigs {
+                let twig = store.find(&name.parse().unwrap()).await.unwrap().unwrap().incarnation;
+                assert_eq!(store.revisions(twig, Version::ZERO, at).await.unwrap(), &all[..at.0 as usize]);
+                assert_eq!(store.head(twig).await.unwrap().version, at);
+            }
+            // What was taken from clients of the parent is nothing to the branch.
+            let parents = root_scribe.clients().next().unwrap();
+            assert_eq!(store.taken(branch, parents).await.unwrap(), None);
+            // A snapshot of what is the parent's is not kept twice.
+            let kept = Snapshot { version: Version(at), ..before };
+            store.keep_snapshot(branch, kept).await.unwrap();
+            assert_eq!(store.snapshot_before(branch, head).await.unwrap().unwrap().version, Version::ZERO);
+            // A name that is taken, and a parent that is not there.
+            let again = store.create_branch(scribe.identity().clone(), begins).await.unwrap();
+            assert_eq!(again, Created::Existing(found));
+            let refused = store.remove(root).await.unwrap_err();
+            assert_eq!(refused.to_string(), "there is a branch of the document: branch");
+            let nobody = BranchPoint { parent: Incarnation(99), version: Version::ZERO };
+            let orphan = store.create_branch(Scribe::new("orphan", 9).identity().clone(), nobody).await;
+            assert_eq!(orphan, Err(StoreError::Unknown(Incarnation(99))));
+        });
+    }
+}
+
+fn genesis_of(scribe: &Scribe) -> Snapshot {
+    Snapshot::genesis(scribe.identity())
 }

@@ -5,6 +5,8 @@
 mod characters;
 #[path = "versions_written/labels.rs"]
 mod labels;
+#[path = "versions_written/merge.rs"]
+mod merge;
 #[path = "versions_written/restore.rs"]
 mod restore;
 #[path = "versions_written/writers.rs"]

@@ -2,6 +2,7 @@
 
 mod history;
 mod label;
+mod merge;
 mod names;
 mod refusal;
 mod revision;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub use history::{History, Piece};
 pub use label::{BadLabelName, Label, LabelName};
+pub use merge::{Merge, MergeDecision, MergeRun};
 pub use names::{
     BadDocumentId, Chain, ChainKey, ClientKey, DocumentId, Epoch, Kind, Seq, Time, UnsupportedKind, Version, public_id,
 };
@@ -264,6 +266,14 @@ impl Document {
             return Err(Missing::History(version));
         }
         Ok(self.history.get(version.next()).map_or_else(|| self.now.content.len(), |next| next.op.base_len()))
+    }
+
+    /// Everything committed since a version at or before the head, as one op; none if that is nothing.
+    fn since(&self, version: Version) -> Result<Option<TextOp>, Missing> {
+        if version < self.history.start() {
+            return Err(Missing::History(version));
+        }
+        Ok(self.history.stretch(version, self.head()).map(|stretch| stretch.op))
     }
 
     /// The op moved past everything committed since its base, which it fits.

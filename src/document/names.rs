@@ -161,6 +161,11 @@ impl FromStr for Epoch {
 pub struct ClientKey(pub [u8; 16]);
 
 impl ClientKey {
+    /// The key under which a branch's edits are merged into its parent.
+    pub fn of_branch(epoch: Epoch) -> Self {
+        ClientKey(fingerprint("branch", &epoch.to_string()))
+    }
+
     /// The key of a client's secret id.
     pub fn of_client(id: &str) -> Self {
         ClientKey(fingerprint("client", id))

@@ -13,8 +13,9 @@ use tracing::{Instrument, debug_span, error, warn};
 use super::Hub;
 use super::follow::Reply;
 use super::live::{Ended, FollowerId, Live};
+use super::merging::MergeSubmission;
 use crate::document::{Decision, Document, Edit, Missing, Refusal, Revision, Snapshot, Version};
-use crate::store::{AppendError, Condition, Incarnation, Pending, SNAPSHOT_EVERY, StoreError};
+use crate::store::{AppendError, Condition, Found, Pending, SNAPSHOT_EVERY, StoreError};
 
 /// Edits waiting for the authority before those who send more must wait too.
 const INBOX: usize = 1024;
@@ -27,7 +28,7 @@ const PRESENCE_EVERY: Duration = Duration::from_millis(50);
 /// Presence states are brought forward whenever the head passes a multiple of this, well within the history in memory.
 const PRESENCE_FORWARD_EVERY: u64 = 256;
 /// How often to look whether a failed append was done after all.
-const SETTLE_EVERY: Duration = Duration::from_millis(250);
+pub(super) const SETTLE_EVERY: Duration = Duration::from_millis(250);
 /// Clients remembered beyond those who have the document open; the others are looked up again when they come back.
 const CLIENTS_KEPT: usize = 1024;
 
@@ -35,6 +36,8 @@ const CLIENTS_KEPT: usize = 1024;
 pub(super) enum Input {
     /// Someone asks for an edit.
     Edit(Submission),
+    /// Someone asks for a merge.
+    Merge(MergeSubmission),
     /// Presence has changed.
     Presence,
     /// End, after everything told before.
@@ -91,15 +94,15 @@ enum Verdict {
     Failed(StoreError),
 }
 
-struct Authority {
-    live: Arc<Live>,
+pub(super) struct Authority {
+    pub(super) live: Arc<Live>,
     input: mpsc::Receiver<Input>,
     /// When presence may be announced next, if there is something to announce.
     presence_due: Option<Instant>,
     presence_last: Instant,
     idle_since: Instant,
     /// When to look whether an append that failed was done after all, if one failed.
-    settle_due: Option<Instant>,
+    pub(super) settle_due: Option<Instant>,
     /// What an append takes, smoothed: as long as it is worth waiting for a writer, who would else have to wait for the append
     /// after this one.
     append_time: Duration,
@@ -109,10 +112,10 @@ struct Authority {
 }
 
 /// Starts the authority of a document.
-pub(super) fn start(hub: Arc<Hub>, incarnation: Incarnation, document: Document, unkept: Vec<Snapshot>) -> Arc<Live> {
+pub(super) fn start(hub: Arc<Hub>, found: &Found, document: Document, unkept: Vec<Snapshot>) -> Arc<Live> {
     let (inbox, input) = mpsc::channel(INBOX);
     hub.running.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
-    let live = Live::new(hub, incarnation, document, inbox);
+    let live = Live::new(hub, found, document, inbox);
     let now = Instant::now();
     let authority = Authority {
         live: live.clone(),
@@ -181,12 +184,14 @@ impl Authority {
                 self.let_writers_come(&mut inputs).await;
             }
             let mut submissions = Vec::with_capacity(inputs.len());
+            let mut merges = Vec::new();
             let mut stop = false;
             let mut deletion = None;
             for input in inputs.drain(..) {
                 match input {
                     // What comes behind a deletion is not looked at any more, unless that fails.
                     Input::Edit(submission) => submissions.push(submission),
+                    Input::Merge(merge) => merges.push(merge),
                     Input::Presence => {}
                     Input::Stop => stop = true,
                     Input::Delete(answer) => deletion = deletion.or(Some((submissions.len(), answer))),
@@ -209,6 +214,10 @@ impl Authority {
                 if !self.take_batch(submissions).instrument(span).await {
                     break Ended::Deleted;
                 }
+            }
+            for merge in merges {
+                self.idle_since = Instant::now();
+                self.take_merge(merge).await;
             }
             self.announce_presence();
             if stop {
@@ -385,7 +394,7 @@ impl Authority {
     }
 
     /// Takes durable revisions into the document and rings everyone's bell.
-    fn advance(&mut self, revisions: &[Arc<Revision>]) {
+    pub(super) fn advance(&mut self, revisions: &[Arc<Revision>]) {
         if revisions.is_empty() {
             return;
         }
@@ -475,7 +484,7 @@ impl Authority {
     }
 
     /// Takes what the log has beyond this document.
-    async fn catch_up(&mut self, head: Version) -> Result<(), StoreError> {
+    pub(super) async fn catch_up(&mut self, head: Version) -> Result<(), StoreError> {
         let at = self.live.head();
         let missed = self.live.hub.store.revisions(self.live.incarnation, at, head).await?;
         self.advance(&missed);

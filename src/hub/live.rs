@@ -16,7 +16,7 @@ use super::{Hub, OpenError};
 use crate::document::{
     Author, Chain, ClientKey, Document, Edit, Identity, Place, Revision, Snapshot, Stretch, Taken, Version,
 };
-use crate::store::{Incarnation, StoreError};
+use crate::store::{BranchPoint, Found, Incarnation, StoreError};
 
 /// Clients remembered for whoever asks, beyond those who have the document open.
 const CLIENTS_ASKED_MAX: usize = 4096;
@@ -25,6 +25,7 @@ const CLIENTS_ASKED_MAX: usize = 4096;
 pub struct Live {
     pub(super) hub: Arc<Hub>,
     pub(super) incarnation: Incarnation,
+    begins: Option<BranchPoint>,
     identity: Identity,
     /// Held for microseconds and never across an await: the authority changes the document in it, readers copy from it.
     pub(super) state: Mutex<State>,
@@ -123,12 +124,7 @@ pub(super) struct Arrival {
 }
 
 impl Live {
-    pub(super) fn new(
-        hub: Arc<Hub>,
-        incarnation: Incarnation,
-        document: Document,
-        inbox: mpsc::Sender<Input>,
-    ) -> Arc<Self> {
+    pub(super) fn new(hub: Arc<Hub>, found: &Found, document: Document, inbox: mpsc::Sender<Input>) -> Arc<Self> {
         let identity = document.identity().clone();
         let state = State {
             document,
@@ -139,7 +135,8 @@ impl Live {
             presence_told: false,
             ended: None,
         };
-        Arc::new(Live { hub, incarnation, identity, state: Mutex::new(state), inbox })
+        let Found { incarnation, begins, .. } = *found;
+        Arc::new(Live { hub, incarnation, begins, identity, state: Mutex::new(state), inbox })
     }
 
     /// What never changes about the document.
@@ -150,6 +147,11 @@ impl Live {
     /// Its number in the store: unlike its id, never given to another document.
     pub fn incarnation(&self) -> Incarnation {
         self.incarnation
+    }
+
+    /// Where it begins, if it is a branch.
+    pub fn begins(&self) -> Option<BranchPoint> {
+        self.begins
     }
 
     /// Content, chain and time at the head.
@@ -209,7 +211,12 @@ impl Live {
     /// The chain of a version at or before the head.
     pub async fn chain_at(&self, version: Version) -> Result<Chain, StoreError> {
         if version == Version::ZERO {
-            return Ok(self.identity.key.genesis(self.identity.epoch));
+            // A branch begins where the document without a parent does.
+            let root = match self.begins {
+                Some(_) => self.hub.store.snapshot_before(self.incarnation, version).await?,
+                None => None,
+            };
+            return Ok(root.map_or_else(|| self.identity.key.genesis(self.identity.epoch), |root| root.chain));
         }
         Ok(self.revision(version).await?.chain)
     }

@@ -57,8 +57,10 @@ impl Located {
         match self {
             Located::Open(live) => live.chain_at(version).await,
             Located::Stored(_, _, head) if version == head.version => Ok(head.chain),
-            Located::Stored(_, found, _) if version == Version::ZERO => {
-                Ok(found.identity.key.genesis(found.identity.epoch))
+            Located::Stored(hub, found, _) if version == Version::ZERO => {
+                // Of a branch there always is one, that of the document without a parent.
+                let root = hub.store.snapshot_before(found.incarnation, version).await?;
+                Ok(root.map_or_else(|| found.identity.key.genesis(found.identity.epoch), |root| root.chain))
             }
             Located::Stored(hub, found, _) => {
                 let before = Version(version.0 - 1);

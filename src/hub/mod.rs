@@ -1,9 +1,11 @@
 //! Open documents: who holds which, opened on demand, retired when idle, drained on shutdown. Knows no JSON and no socket.
 
 mod authority;
+mod branch;
 mod follow;
 mod live;
 mod located;
+mod merging;
 mod past;
 mod presence;
 mod restore;
@@ -19,6 +21,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell};
 
 pub use authority::Outcome;
+pub use branch::{Branched, Merged, NotMerged};
 pub use follow::{Body, CatchUp, Delivery, Follow, Following, Reply, taken_as};
 pub use live::{Ended, Live, Reset};
 pub use located::Located;
@@ -221,7 +224,7 @@ impl Hub {
         };
         let tail = self.store.tail(found.incarnation).await?;
         let snapshot = tail.snapshot.unwrap_or_else(|| Snapshot::genesis(&found.identity));
-        let mut document = Document::new(found.identity, snapshot);
+        let mut document = Document::new(found.identity.clone(), snapshot);
         let mut unkept = Vec::new();
         for revision in tail.revisions {
             document.advance(revision);
@@ -229,7 +232,7 @@ impl Hub {
                 unkept.push(document.now().clone());
             }
         }
-        Ok(authority::start(self.clone(), found.incarnation, document, unkept))
+        Ok(authority::start(self.clone(), &found, document, unkept))
     }
 
     async fn create(&self, id: &DocumentId, creation: &Creation, made: &mut bool) -> Result<Found, OpenError> {
@@ -248,7 +251,7 @@ impl Hub {
         match self.store.create(identity.clone(), first.map(Arc::new)).await? {
             Created::New(incarnation) => {
                 *made = true;
-                Ok(Found { incarnation, identity })
+                Ok(Found { incarnation, identity, begins: None })
             }
             Created::Existing(found) => Ok(found),
         }

@@ -60,7 +60,7 @@ impl Live {
     }
 
     /// `(from, to]` in stretches that are each of one person, as long as those at hand allow.
-    async fn pieces_by_author(&self, from: Version, to: Version) -> Result<Vec<Stretch>, StoreError> {
+    pub(super) async fn pieces_by_author(&self, from: Version, to: Version) -> Result<Vec<Stretch>, StoreError> {
         let mut pieces = Vec::new();
         for stretch in self.stretches(from, to).await? {
             if stretch.author.is_some() {

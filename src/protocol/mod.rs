@@ -1,5 +1,6 @@
 //! What clients and the server say: every message and body with its JSON, and the table of error codes. No state.
 
+mod branches;
 mod codes;
 mod fields;
 mod from_client;
@@ -10,6 +11,7 @@ mod presence;
 mod restore;
 mod routes;
 
+pub use branches::{BranchBody, BranchPart, BranchView, BranchesView, ConflictView, MergeBody, MergedView, Passage};
 pub use codes::{Code, OnSocket, Retry, close};
 pub use from_client::{Check, ClientMessage, Create, EditMessage, Hello, Malformed, Open, PresenceMessage};
 pub use from_client::{Place, client_secret};

@@ -53,6 +53,12 @@ routes! {
     DeleteLabel = DELETE "/v1/docs/{id}/labels/{name}";
     /// Takes back what was.
     Restore = POST "/v1/docs/{id}/restore";
+    /// Makes a branch.
+    Branch = POST "/v1/docs/{id}/branches";
+    /// Lists the branches.
+    Branches = GET "/v1/docs/{id}/branches";
+    /// Takes over what was written on a branch.
+    Merge = POST "/v1/docs/{id}/merge";
 
     /// The process is alive.
     Health = GET "/health";

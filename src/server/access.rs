@@ -93,8 +93,10 @@ pub(super) fn needs(route: Route) -> Needs {
         // They name no document and no user; the proxy in front passes on what strangers may see.
         Route::Health | Route::Ready | Route::Metrics => Needs::Nothing,
         Route::Read | Route::Content | Route::Revisions | Route::Labels | Route::Label => Needs::Read,
+        // The branch's own id, and the branch to merge, are asked for by the handler.
+        Route::Branch | Route::Branches => Needs::Read,
         Route::Edit | Route::Replace => Needs::Propose,
-        Route::Create | Route::PutLabel | Route::DeleteLabel | Route::Restore => Needs::Write,
+        Route::Create | Route::PutLabel | Route::DeleteLabel | Route::Restore | Route::Merge => Needs::Write,
         Route::List | Route::Delete => Needs::Admin,
     }
 }

@@ -204,6 +204,7 @@ pub(super) fn failure(doc: &DocumentId, error: &OpenError) -> (Code, String, Opt
         OpenError::Refused(refusal) => (Code::from(refusal), None),
         OpenError::Draining => (Code::ShuttingDown, Some(RETRY_MS)),
         OpenError::Store(StoreError::Damaged { .. }) => (Code::DocumentDamaged, Some(RETRY_MS)),
+        OpenError::Store(StoreError::HasBranches { .. }) => (Code::HasBranches, None),
         OpenError::Store(_) => (Code::StorageUnavailable, Some(RETRY_MS)),
         OpenError::Retired | OpenError::Failed => (Code::Internal, Some(RETRY_MS)),
     };

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::lineage::Lineage;
 use super::{
-    AppendError, Condition, Created, Found, Head, Incarnation, LABELS_MAX, Labelled, Listed, Pending, Store,
-    StoreError, Tail,
+    AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, LABELS_MAX, Labelled, Listed, Pending,
+    Store, StoreError, Tail,
 };
 use crate::document::{
     ClientKey, DocumentId, FAN_OUT, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
@@ -30,10 +31,11 @@ struct State {
 
 struct Log {
     identity: Identity,
-    /// Revision n is at n - 1.
+    begins: Option<BranchPoint>,
+    /// Its own revisions: the first follows the version where it begins.
     revisions: Vec<Arc<Revision>>,
-    /// Composed blocks of 64, 512, ...: `blocks[level][i]` covers `8^(level+2)` revisions from `i` times that.
-    blocks: Vec<Vec<Stretch>>,
+    /// Composed blocks of 64, 512, ...: `(level, i)` covers `8^(level+2)` revisions from `i` times that.
+    blocks: HashMap<(usize, u64), Stretch>,
     /// In rising order of version.
     snapshots: Vec<Snapshot>,
     taken: HashMap<ClientKey, Taken>,
@@ -46,53 +48,64 @@ fn block_size(level: usize) -> u64 {
 }
 
 impl Log {
+    fn new(identity: Identity, begins: Option<BranchPoint>) -> Self {
+        Log {
+            identity,
+            begins,
+            revisions: Vec::new(),
+            blocks: HashMap::new(),
+            snapshots: Vec::new(),
+            taken: HashMap::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+
+    /// The version before its own revisions.
+    fn start(&self) -> Version {
+        self.begins.map_or(Version::ZERO, |begins| begins.version)
+    }
+
+    fn head(&self) -> Version {
+        Version(self.start().0 + self.revisions.len() as u64)
+    }
+
     fn push(&mut self, revision: Arc<Revision>) {
         if let Some(origin) = revision.origin {
             self.taken.insert(origin.client, Taken { seq: origin.seq, version: revision.version });
         }
         self.revisions.push(revision);
-        let head = self.revisions.len() as u64;
-        let mut level = 0;
-        while head.is_multiple_of(block_size(level)) {
-            let parts = self.cover(head - block_size(level), head, level);
-            if self.blocks.len() == level {
-                self.blocks.push(Vec::new());
-            }
-            self.blocks[level].push(Stretch::join_all(parts).expect("a block is not empty"));
-            level += 1;
+        let head = self.head().0;
+        let whole = |level: &usize| {
+            let size = block_size(*level);
+            head.is_multiple_of(size) && self.start().0 + size <= head
+        };
+        for level in (0..).take_while(whole).collect::<Vec<_>>() {
+            let size = block_size(level);
+            let parts = self.cover(Version(head - size), Version(head), level);
+            self.blocks.insert((level, head / size - 1), Stretch::join_all(parts).expect("a block is not empty"));
         }
     }
 
-    /// `(from, to]` by blocks of the lowest `levels` levels.
-    fn cover(&self, from: u64, to: u64, levels: usize) -> Vec<Stretch> {
+    /// `(from, to]` of its own by blocks of the lowest `levels` levels.
+    fn cover(&self, from: Version, to: Version, levels: usize) -> Vec<Stretch> {
         let mut pieces = Vec::new();
-        let mut at = from;
-        while at < to {
-            let block = (0..levels.min(self.blocks.len())).rev().find_map(|level| {
-                let size = block_size(level);
-                (at.is_multiple_of(size) && at + size <= to)
-                    .then(|| self.blocks[level].get((at / size) as usize))
-                    .flatten()
-            });
-            let piece = block.cloned().unwrap_or_else(|| Stretch::of(&self.revisions[at as usize]));
+        let mut at = from.0;
+        while at < to.0 {
+            let fits = |level: &usize| at.is_multiple_of(block_size(*level)) && at + block_size(*level) <= to.0;
+            let block = (0..levels).take_while(fits).last();
+            let block = block.and_then(|level| self.blocks.get(&(level, at / block_size(level))));
+            let single = || Stretch::of(&self.revisions[(at - self.start().0) as usize]);
+            let piece = block.cloned().unwrap_or_else(single);
             at = piece.to.0;
             pieces.push(piece);
         }
         pieces
     }
 
-    fn head(&self) -> Head {
-        match self.revisions.last() {
-            Some(last) => Head { version: last.version, chain: last.chain, time: last.time },
-            None => {
-                let genesis = Snapshot::genesis(&self.identity);
-                Head { version: genesis.version, chain: genesis.chain, time: genesis.time }
-            }
-        }
-    }
-
-    fn range(&self, from: Version, to: Version) -> Vec<Arc<Revision>> {
-        self.revisions[from.0 as usize..to.0 as usize].to_vec()
+    /// `(from, to]` of its own.
+    fn range(&self, from: Version, to: Version) -> &[Arc<Revision>] {
+        let start = self.start().0;
+        &self.revisions[(from.0 - start) as usize..(to.0 - start) as usize]
     }
 }
 
@@ -105,10 +118,10 @@ impl MemoryStore {
     fn read<T: Send + 'static>(
         &self,
         document: Incarnation,
-        read: impl FnOnce(&Log) -> T,
+        read: impl FnOnce(&State, &Log) -> Result<T, StoreError>,
     ) -> Pending<'_, Result<T, StoreError>> {
         let state = self.state.lock();
-        let answer = state.log(document).map(read);
+        let answer = state.log(document).and_then(|log| read(&state, log));
         Box::pin(std::future::ready(answer))
     }
 }
@@ -133,24 +146,25 @@ impl State {
     fn find(&self, id: &DocumentId) -> Option<Found> {
         let incarnation = *self.names.get(id)?;
         let log = self.log(incarnation).ok()?;
-        Some(Found { incarnation, identity: log.identity.clone() })
+        Some(Found { incarnation, identity: log.identity.clone(), begins: log.begins })
     }
 
-    fn create(&mut self, identity: Identity, first: Option<Arc<Revision>>) -> Result<Created, StoreError> {
+    fn create(
+        &mut self,
+        identity: Identity,
+        begins: Option<BranchPoint>,
+        first: Option<Arc<Revision>>,
+    ) -> Result<Created, StoreError> {
         self.open()?;
         if let Some(found) = self.find(&identity.id) {
             return Ok(Created::Existing(found));
         }
+        if let Some(begins) = begins {
+            self.log(begins.parent)?;
+        }
         let incarnation = Incarnation(self.logs.len() as u64 + 1);
         self.names.insert(identity.id.clone(), incarnation);
-        let mut log = Log {
-            identity,
-            revisions: Vec::new(),
-            blocks: Vec::new(),
-            snapshots: Vec::new(),
-            taken: HashMap::new(),
-            labels: BTreeMap::new(),
-        };
+        let mut log = Log::new(identity, begins);
         first.into_iter().for_each(|revision| log.push(revision));
         self.logs.push(Some(log));
         Ok(Created::New(incarnation))
@@ -159,12 +173,75 @@ impl State {
     fn append(&mut self, document: Incarnation, at: Version, revisions: Vec<Arc<Revision>>) -> Result<(), AppendError> {
         self.open()?;
         let log = self.log_mut(document)?;
-        let head = log.head().version;
+        let head = log.head();
         if head != at {
             return Err(AppendError::Conflict { head });
         }
         revisions.into_iter().for_each(|revision| log.push(revision));
         Ok(())
+    }
+
+    fn lineage(&self, document: Incarnation) -> Result<Lineage, StoreError> {
+        Lineage::of(document, |document| Ok(self.log(document)?.begins))
+    }
+
+    fn range(&self, document: Incarnation, from: Version, to: Version) -> Result<Vec<Arc<Revision>>, StoreError> {
+        let mut range = Vec::new();
+        for piece in self.lineage(document)?.split(from, to) {
+            range.extend_from_slice(self.log(piece.document)?.range(piece.from, piece.to));
+        }
+        Ok(range)
+    }
+
+    fn stretches(&self, document: Incarnation, from: Version, to: Version) -> Result<Vec<Stretch>, StoreError> {
+        let mut stretches = Vec::new();
+        for piece in self.lineage(document)?.split(from, to) {
+            stretches.extend(self.log(piece.document)?.cover(piece.from, piece.to, usize::MAX));
+        }
+        Ok(stretches)
+    }
+
+    fn head(&self, document: Incarnation) -> Result<Head, StoreError> {
+        let version = self.log(document)?.head();
+        if version == Version::ZERO {
+            let genesis = Snapshot::genesis(&self.log(self.lineage(document)?.root())?.identity);
+            return Ok(Head { version, chain: genesis.chain, time: genesis.time });
+        }
+        let last = self.range(document, Version(version.0 - 1), version)?;
+        let last = last.first().expect("a range of one has one revision");
+        Ok(Head { version, chain: last.chain, time: last.time })
+    }
+
+    fn snapshot_before(&self, document: Incarnation, version: Version) -> Result<Option<Snapshot>, StoreError> {
+        let lineage = self.lineage(document)?;
+        for piece in lineage.split(Version::ZERO, version).iter().rev() {
+            let kept = self.log(piece.document)?.snapshots.iter().rev();
+            if let Some(snapshot) = kept.clone().find(|snapshot| snapshot.version <= piece.to) {
+                return Ok(Some(snapshot.clone()));
+            }
+        }
+        match lineage.is_branch() {
+            true => Ok(Some(Snapshot::genesis(&self.log(lineage.root())?.identity))),
+            false => Ok(None),
+        }
+    }
+
+    fn version_at(&self, document: Incarnation, time: Time) -> Result<Version, StoreError> {
+        let log = self.log(document)?;
+        let own = log.revisions.partition_point(|revision| revision.time <= time) as u64;
+        match log.begins {
+            Some(begins) if own == 0 => Ok(self.version_at(begins.parent, time)?.min(begins.version)),
+            _ => Ok(Version(log.start().0 + own)),
+        }
+    }
+
+    fn branches(&self, document: Incarnation) -> Result<Vec<Found>, StoreError> {
+        self.log(document)?;
+        let branches = self.names.keys().filter_map(|id| self.find(id));
+        let mut branches: Vec<Found> =
+            branches.filter(|found| found.begins.is_some_and(|begins| begins.parent == document)).collect();
+        branches.sort_by(|a, b| a.identity.id.cmp(&b.identity.id));
+        Ok(branches)
     }
 
     fn put_label(&mut self, document: Incarnation, label: Label) -> Result<Labelled, StoreError> {
@@ -186,13 +263,18 @@ impl State {
         let named = names.take_while(|(id, _)| id.as_str().starts_with(prefix)).take(most);
         let told = named.filter_map(|(id, number)| {
             let log = self.log(*number).ok()?;
-            Some(Listed { id: id.clone(), found: Ok((log.identity.clone(), log.head())) })
+            Some(Listed { id: id.clone(), found: self.head(*number).map(|head| (log.identity.clone(), head)) })
         });
         told.collect()
     }
 
     fn remove(&mut self, document: Incarnation) -> Result<(), StoreError> {
         self.open()?;
+        let branches = self.branches(document)?;
+        if !branches.is_empty() {
+            let branches = branches.iter().map(|branch| branch.identity.id.to_string()).collect();
+            return Err(StoreError::HasBranches { document, branches });
+        }
         let id = self.log(document)?.identity.id.clone();
         self.names.remove(&id);
         self.logs[document.0 as usize - 1] = None;
@@ -207,8 +289,17 @@ impl Store for MemoryStore {
     }
 
     fn create(&self, identity: Identity, first: Option<Arc<Revision>>) -> Pending<'_, Result<Created, StoreError>> {
-        let created = self.state.lock().create(identity, first);
+        let created = self.state.lock().create(identity, None, first);
         Box::pin(std::future::ready(created))
+    }
+
+    fn create_branch(&self, identity: Identity, begins: BranchPoint) -> Pending<'_, Result<Created, StoreError>> {
+        let created = self.state.lock().create(identity, Some(begins), None);
+        Box::pin(std::future::ready(created))
+    }
+
+    fn branches(&self, document: Incarnation) -> Pending<'_, Result<Vec<Found>, StoreError>> {
+        self.read(document, |state, _| state.branches(document))
     }
 
     fn append(
@@ -222,14 +313,14 @@ impl Store for MemoryStore {
     }
 
     fn head(&self, document: Incarnation) -> Pending<'_, Result<Head, StoreError>> {
-        self.read(document, Log::head)
+        self.read(document, |state, _| state.head(document))
     }
 
     fn tail(&self, document: Incarnation) -> Pending<'_, Result<Tail, StoreError>> {
-        self.read(document, |log| {
-            let snapshot = log.snapshots.last().cloned();
+        self.read(document, |state, log| {
+            let snapshot = state.snapshot_before(document, log.head())?;
             let from = snapshot.as_ref().map_or(Version::ZERO, |snapshot| snapshot.version);
-            Tail { snapshot, revisions: log.range(from, log.head().version) }
+            Ok(Tail { snapshot, revisions: state.range(document, from, log.head())? })
         })
     }
 
@@ -239,7 +330,7 @@ impl Store for MemoryStore {
         from: Version,
         to: Version,
     ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
-        self.read(document, |log| log.range(from, to))
+        self.read(document, |state, _| state.range(document, from, to))
     }
 
     fn stretches(
@@ -248,7 +339,7 @@ impl Store for MemoryStore {
         from: Version,
         to: Version,
     ) -> Pending<'_, Result<Vec<Stretch>, StoreError>> {
-        self.read(document, |log| log.cover(from.0, to.0, usize::MAX))
+        self.read(document, |state, _| state.stretches(document, from, to))
     }
 
     fn snapshot_before(
@@ -256,15 +347,17 @@ impl Store for MemoryStore {
         document: Incarnation,
         version: Version,
     ) -> Pending<'_, Result<Option<Snapshot>, StoreError>> {
-        self.read(document, |log| log.snapshots.iter().rev().find(|snapshot| snapshot.version <= version).cloned())
+        self.read(document, |state, _| state.snapshot_before(document, version))
     }
 
     fn keep_snapshot(&self, document: Incarnation, snapshot: Snapshot) -> Pending<'_, Result<(), StoreError>> {
         let mut state = self.state.lock();
         let kept = state.log_mut(document).map(|log| {
+            // What is at or below a branch's beginning is its parent's to keep.
+            let own = log.start() < snapshot.version;
             let snapshots = &mut log.snapshots;
             let place = snapshots.partition_point(|kept| kept.version < snapshot.version);
-            if snapshots.get(place).is_none_or(|there| there.version != snapshot.version) {
+            if own && snapshots.get(place).is_none_or(|there| there.version != snapshot.version) {
                 snapshots.insert(place, snapshot);
             }
         });
@@ -272,11 +365,11 @@ impl Store for MemoryStore {
     }
 
     fn taken(&self, document: Incarnation, client: ClientKey) -> Pending<'_, Result<Option<Taken>, StoreError>> {
-        self.read(document, |log| log.taken.get(&client).copied())
+        self.read(document, |_, log| Ok(log.taken.get(&client).copied()))
     }
 
     fn version_at(&self, document: Incarnation, time: Time) -> Pending<'_, Result<Version, StoreError>> {
-        self.read(document, |log| Version(log.revisions.partition_point(|revision| revision.time <= time) as u64))
+        self.read(document, |state, _| state.version_at(document, time))
     }
 
     fn put_label(&self, document: Incarnation, label: Label) -> Pending<'_, Result<Labelled, StoreError>> {
@@ -291,11 +384,11 @@ impl Store for MemoryStore {
     }
 
     fn labels(&self, document: Incarnation) -> Pending<'_, Result<Vec<Label>, StoreError>> {
-        self.read(document, |log| {
+        self.read(document, |_, log| {
             let mut labels: Vec<Label> = log.labels.values().cloned().collect();
             // By version; those of one version stay in order of name.
             labels.sort_by_key(|label| label.version);
-            labels
+            Ok(labels)
         })
     }
 

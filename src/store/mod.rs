@@ -4,6 +4,7 @@
 //! where their author believes it does, all or nothing, and they are durable when it returns.
 
 mod codec;
+mod lineage;
 mod memory;
 mod sqlite;
 
@@ -38,6 +39,13 @@ pub trait Store: Send + Sync + 'static {
     /// who has it and changes nothing.
     fn create(&self, identity: Identity, first: Option<Arc<Revision>>) -> Pending<'_, Result<Created, StoreError>>;
 
+    /// Makes a branch: a document that begins at a version of another, which exists. Versions at or below that are read from
+    /// the parent. If the name is taken, answers with who has it and changes nothing. Durable when it returns.
+    fn create_branch(&self, identity: Identity, begins: BranchPoint) -> Pending<'_, Result<Created, StoreError>>;
+
+    /// The documents that begin at a version of this one, in order of their ids.
+    fn branches(&self, document: Incarnation) -> Pending<'_, Result<Vec<Found>, StoreError>>;
+
     /// Appends revisions `at+1, at+2, ...` if the log's head is exactly `at`, all or none. Durable when it returns.
     /// After any error but `Conflict` the outcome is unknown, and is settled by reading the tail.
     fn append(
@@ -50,8 +58,8 @@ pub trait Store: Send + Sync + 'static {
     /// The newest version of a document.
     fn head(&self, document: Incarnation) -> Pending<'_, Result<Head, StoreError>>;
 
-    /// What is needed to go on with a document: its newest kept snapshot (none: it begins empty) and every revision after
-    /// that.
+    /// What is needed to go on with a document: its newest kept snapshot (none: it begins empty, as its own identity says)
+    /// and every revision after that.
     fn tail(&self, document: Incarnation) -> Pending<'_, Result<Tail, StoreError>>;
 
     /// The revisions `(from, to]`. `to` is at most the head.
@@ -70,7 +78,8 @@ pub trait Store: Send + Sync + 'static {
         to: Version,
     ) -> Pending<'_, Result<Vec<Stretch>, StoreError>>;
 
-    /// The newest kept snapshot at or before a version; none if there is none.
+    /// The newest kept snapshot at or before a version; none if there is none. Of a branch there always is one, at least
+    /// that of version 0.
     fn snapshot_before(
         &self,
         document: Incarnation,
@@ -102,7 +111,7 @@ pub trait Store: Send + Sync + 'static {
     -> Pending<'a, Result<Vec<Listed>, StoreError>>;
 
     /// Takes a document away in one durable step: from then on there is none of its number, and its name is free. What it
-    /// consisted of is removed in the background.
+    /// consisted of is removed in the background. Not while another begins at a version of it.
     fn remove(&self, document: Incarnation) -> Pending<'_, Result<(), StoreError>>;
 
     /// Whether new revisions can be taken at present.
@@ -123,6 +132,17 @@ pub struct Found {
     pub incarnation: Incarnation,
     /// What never changes about it.
     pub identity: Identity,
+    /// Where it begins, if it is a branch.
+    pub begins: Option<BranchPoint>,
+}
+
+/// Where a branch begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BranchPoint {
+    /// The document that it is a branch of.
+    pub parent: Incarnation,
+    /// The version of both with which they part.
+    pub version: Version,
 }
 
 /// What became of a request to make a document.
@@ -203,6 +223,14 @@ pub enum StoreError {
         version: Version,
         /// What was found.
         reason: String,
+    },
+    /// It cannot be removed: others begin at versions of it.
+    #[error("{} of the document: {}", if branches.len() == 1 { "there is a branch" } else { "there are branches" }, branches.join(", "))]
+    HasBranches {
+        /// Which.
+        document: Incarnation,
+        /// The names of the others.
+        branches: Vec<String>,
     },
     /// No incarnation of this number exists (any more).
     #[error("there is no document number {}", .0.0)]

@@ -1,6 +1,7 @@
 //! The HTTP part: the same documents, read and edited by requests. One line per endpoint here, one file per subject beside.
 
 mod body;
+mod branches;
 mod content;
 mod documents;
 mod edits;
@@ -38,4 +39,7 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint::document(Route::PutLabel, |id, request| Box::pin(labels::put(id, request))),
     Endpoint::document(Route::DeleteLabel, |id, request| Box::pin(labels::delete(id, request))),
     Endpoint::document(Route::Restore, |id, request| Box::pin(restore::restore(id, request))),
+    Endpoint::document(Route::Branch, |id, request| Box::pin(branches::create(id, request))),
+    Endpoint::document(Route::Branches, |id, request| Box::pin(branches::list(id, request))),
+    Endpoint::document(Route::Merge, |id, request| Box::pin(branches::merge(id, request))),
 ];

@@ -6,7 +6,7 @@ use rusqlite::params;
 
 use super::documents;
 use super::label::{self, Changed, LabelChange};
-use super::log::Log;
+use super::log::{self, Log};
 use super::mark::Mark;
 use super::pace::fold_is_due;
 use super::readers::Reader;
@@ -16,7 +16,7 @@ use super::sealed::{Tag, verify};
 use super::writer::Writer;
 use crate::document::{Identity, Label, Revision, Version};
 use crate::store::codec::encode_record;
-use crate::store::{AppendError, Created, Incarnation, Labelled, StoreError};
+use crate::store::{AppendError, BranchPoint, Created, Incarnation, Labelled, StoreError};
 
 impl Writer {
     /// One transaction. If it fails, whatever edits were not looked at are answered by dropping them.
@@ -46,13 +46,16 @@ impl Writer {
                     }
                     answers.push(Answer::Append(answer, placed));
                 }
-                Edit::Create { identity, first, answer } => {
+                Edit::Create { identity, begins, first, answer } => {
                     let outcome = match documents::find(&reader.conn, &identity.id) {
                         Ok(Some(found)) => Ok(Created::Existing(found)),
-                        Ok(None) => {
-                            changed = true;
-                            Ok(Created::New(self.create(reader, &identity, first.as_deref(), &mut row)?))
-                        }
+                        Ok(None) => match self.may_begin(reader, begins) {
+                            Ok(()) => {
+                                changed = true;
+                                Ok(Created::New(self.create(reader, &identity, begins, first.as_deref(), &mut row)?))
+                            }
+                            Err(error) => Err(error),
+                        },
                         Err(error) => Err(error),
                     };
                     answers.push(Answer::Create(answer, outcome));
@@ -69,8 +72,7 @@ impl Writer {
                     answers.push(Answer::Label(answer, outcome));
                 }
                 Edit::Remove { document, answer } => {
-                    let there = documents::exists(&reader.conn, document);
-                    let outcome = there.and_then(|there| there.then_some(()).ok_or(StoreError::Unknown(document)));
+                    let outcome = documents::may_remove(&reader.conn, document);
                     if outcome.is_ok() {
                         changed = true;
                         documents::remove(&reader.conn, document)?;
@@ -144,13 +146,22 @@ impl Writer {
                 return Ok(run.last());
             }
         }
-        match Log::new(document, reader, Vec::new()).newest_page()? {
+        let start = log::start_of(self.shared.begins(&reader.conn, document)?);
+        match Log::new(document, start, reader, Vec::new()).newest_page()? {
             Some(page) => {
                 let sound = verify(Tag::Page, &page.key(document), &page.body);
                 let damaged = |reason| StoreError::Damaged { document, version: page.first, reason };
                 sound.map(|()| page.last).map_err(damaged)
             }
-            None => Ok(Version::ZERO),
+            None => Ok(start),
+        }
+    }
+
+    /// Whether a document can begin there.
+    fn may_begin(&self, reader: &Reader, begins: Option<BranchPoint>) -> Result<(), StoreError> {
+        match begins {
+            Some(begins) if !documents::exists(&reader.conn, begins.parent)? => Err(StoreError::Unknown(begins.parent)),
+            _ => Ok(()),
         }
     }
 
@@ -174,6 +185,7 @@ impl Writer {
         &mut self,
         reader: &Reader,
         identity: &Identity,
+        begins: Option<BranchPoint>,
         first: Option<&Revision>,
         row: &mut RowWriter,
     ) -> rusqlite::Result<Incarnation> {
@@ -181,15 +193,19 @@ impl Writer {
         reader.conn.prepare_cached("INSERT INTO documents(number, id, body) VALUES(?1, ?2, ?3)")?.execute(params![
             number.0 as i64,
             identity.id.as_str(),
-            documents::seal_identity(number, identity)
+            documents::seal_identity(number, identity, begins)
         ])?;
+        if let Some(begins) = begins {
+            let mut index = reader.conn.prepare_cached("INSERT INTO branches(parent, document) VALUES(?1, ?2)")?;
+            index.execute([begins.parent.0 as i64, number.0 as i64])?;
+        }
         self.next_number += 1;
         if let Some(first) = first {
             let mut record = Vec::new();
             encode_record(number, first, &mut record);
             row.push(number, first.version, 1, &record);
         }
-        self.heads.insert(number, first.map_or(Version::ZERO, |first| first.version));
+        self.heads.insert(number, first.map_or(log::start_of(begins), |first| first.version));
         Ok(number)
     }
 }

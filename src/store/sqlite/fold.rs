@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
-use super::log::Log;
+use super::log::{self, Log};
 use super::pace::{Closing, Wake, fold_is_due};
 use super::prepare::{Prepared, prepare};
 use super::readers::Reader;
@@ -230,13 +230,15 @@ impl Fold {
     }
 
     fn prepare(&mut self, document: Incarnation, runs: Vec<Run>) -> Result<Prepared, StoreError> {
+        let shared = self.shared.clone();
         let reader = self.reader()?;
         if reader.conn.is_autocommit() {
             // One transaction for all documents of a slice: they share what SQLite has read.
             let begun = reader.conn.execute_batch("BEGIN");
             begun.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         }
-        prepare(&mut Log::new(document, reader, runs))
+        let start = shared.begins(&reader.conn, document)?;
+        prepare(&mut Log::new(document, log::start_of(start), reader, runs))
     }
 
     /// Keeps the write-ahead log short.

@@ -11,13 +11,15 @@ use super::page::Found;
 use super::readers::Reader;
 use super::row::{Run, each_record};
 use super::slice::Put;
-use crate::document::{Revision, Snapshot, Stretch, Time, Version};
+use crate::document::{Revision, Stretch, Time, Version};
 use crate::store::codec::decode_record;
-use crate::store::{Head, Incarnation, StoreError, Tail};
+use crate::store::{BranchPoint, Head, Incarnation, StoreError};
 
 /// One document's log, for the length of one read.
 pub struct Log<'a> {
     pub document: Incarnation,
+    /// The version before its own revisions: where it begins, if it is a branch.
+    pub start: Version,
     pub reader: &'a mut Reader,
     /// What of the document is not yet in pages, taken *before* any page is read; at least what the read asks for.
     pub tail: Vec<Run>,
@@ -27,10 +29,15 @@ pub struct Log<'a> {
     pub made: BTreeMap<Place, Stretch>,
 }
 
+/// The version before a log's own revisions.
+pub fn start_of(begins: Option<BranchPoint>) -> Version {
+    begins.map_or(Version::ZERO, |begins| begins.version)
+}
+
 impl<'a> Log<'a> {
-    pub fn new(document: Incarnation, reader: &'a mut Reader, tail: Vec<Run>) -> Self {
+    pub fn new(document: Incarnation, start: Version, reader: &'a mut Reader, tail: Vec<Run>) -> Self {
         let unfolded = tail.first().map(|run| run.first);
-        Log { document, reader, tail, unfolded, made: BTreeMap::new() }
+        Log { document, start, reader, tail, unfolded, made: BTreeMap::new() }
     }
 
     pub fn damaged(&self, version: Version, reason: impl ToString) -> StoreError {
@@ -61,18 +68,17 @@ impl<'a> Log<'a> {
         Ok(found.revisions)
     }
 
-    /// The newest place of the log.
-    pub fn head(&mut self) -> Result<Head, StoreError> {
+    /// The newest place of the log; none if it has no revision of its own.
+    pub fn head(&mut self) -> Result<Option<Head>, StoreError> {
         let head = |revision: &Revision| Head { version: revision.version, chain: revision.chain, time: revision.time };
         if let Some(run) = self.tail.last() {
-            return Ok(head(&self.last_of(run.bytes()?, run.last())?));
+            return Ok(Some(head(&self.last_of(run.bytes()?, run.last())?)));
         }
         if let Some(page) = self.newest_page()? {
             let content = self.open_page(&page)?;
-            return Ok(head(&self.last_of(&content, page.last)?));
+            return Ok(Some(head(&self.last_of(&content, page.last)?)));
         }
-        let genesis = Snapshot::genesis(&super::documents::identity(&self.reader.conn, self.document)?);
-        Ok(Head { version: genesis.version, chain: genesis.chain, time: genesis.time })
+        Ok(None)
     }
 
     fn last_of(&self, records: &[u8], version: Version) -> Result<Revision, StoreError> {
@@ -82,14 +88,6 @@ impl<'a> Log<'a> {
         }
         let (_, revision, _) = decode_record(last?).map_err(|error| self.damaged(version, error))?;
         Ok(revision)
-    }
-
-    /// What is needed to go on with the document.
-    pub fn tail(&mut self) -> Result<Tail, StoreError> {
-        let head = self.head()?.version;
-        let snapshot = super::snapshot::snapshot_before(self.reader, self.document, head)?;
-        let from = snapshot.as_ref().map_or(Version::ZERO, |snapshot| snapshot.version);
-        Ok(Tail { revisions: self.revisions(from, head)?, snapshot })
     }
 
     /// `(from, to]` in as few stretches as whole blocks allow.
@@ -168,7 +166,7 @@ impl<'a> Log<'a> {
         self.made_rows(self.unfolded.map_or(Version(u64::MAX), |first| Version(first.0.saturating_sub(1))))
     }
 
-    /// The newest version whose time is at or before `time`.
+    /// The newest version whose time is at or before `time`; where the log begins if its first revision is later.
     pub fn version_at(&mut self, time: Time) -> Result<Version, StoreError> {
         let mut newest = None;
         for run in self.tail.iter().rev() {
@@ -181,24 +179,27 @@ impl<'a> Log<'a> {
             return Ok(version);
         }
         // Times never decrease along versions, so the page is found by halving.
-        let Some(last) = self.newest_page()? else { return Ok(Version::ZERO) };
-        let (mut low, mut high) = (Version(1), last.last);
+        let Some(last) = self.newest_page()? else { return Ok(self.start) };
+        let first = self.start.next();
+        let (mut low, mut high) = (first, last.last);
         let mut best = None;
         while low <= high {
             let middle = Version(low.0 + (high.0 - low.0) / 2);
-            let page = self.page_at(middle)?.ok_or_else(|| self.damaged(low, "the log does not begin at version 1"))?;
+            let page = self
+                .page_at(middle)?
+                .ok_or_else(|| self.damaged(low, format!("the log does not begin at version {first}")))?;
             if page.time <= time {
                 low = page.last.max(middle).next();
                 best = Some(page);
-            } else if page.first <= Version(1) {
+            } else if page.first <= first {
                 break;
             } else {
                 high = Version(page.first.0 - 1);
             }
         }
-        let Some(page) = best else { return Ok(Version::ZERO) };
+        let Some(page) = best else { return Ok(self.start) };
         let content = self.open_page(&page)?;
-        Ok(self.newest_at(&content, page.first, time)?.unwrap_or(Version::ZERO))
+        Ok(self.newest_at(&content, page.first, time)?.unwrap_or(self.start))
     }
 
     fn newest_at(&self, records: &[u8], first: Version, time: Time) -> Result<Option<Version>, StoreError> {

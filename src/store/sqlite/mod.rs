@@ -35,6 +35,7 @@ mod sweep;
 mod tails;
 mod writer;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 pub use directory::OpenError;
@@ -59,8 +61,10 @@ use self::slice::Slice;
 use self::tails::Tails;
 use self::writer::Writer;
 use super::codec::encode_record;
+use super::lineage::{Lineage, Piece};
 use super::{
-    AppendError, Condition, Created, Found, Head, Incarnation, Labelled, Listed, Pending, Store, StoreError, Tail,
+    AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Labelled, Listed, Pending, Store,
+    StoreError, Tail,
 };
 use crate::document::{
     ClientKey, DocumentId, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
@@ -69,6 +73,9 @@ use crate::metrics::Metrics;
 
 /// Requests that may wait for the writer; whoever comes later waits to be let in.
 const QUEUE: usize = 1024;
+
+/// Documents whose beginning is remembered; reading it again costs microseconds.
+const BEGINS: usize = 65_536;
 
 /// What an operator decides about a directory.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +98,8 @@ struct Shared {
     directory: Directory,
     readers: Readers,
     tails: Mutex<Tails>,
+    /// Where documents begin, of those that were asked for: read from their rows, which never change.
+    begins: Mutex<HashMap<Incarnation, Option<BranchPoint>>>,
     pace: Pace,
     metrics: Metrics,
     condition: Mutex<Condition>,
@@ -127,7 +136,8 @@ impl Shared {
             if tail.is_empty() && !documents::exists(&reader.conn, document)? {
                 return Err(StoreError::Unknown(document));
             }
-            let answer = read(&mut Log::new(document, reader, tail));
+            let start = log::start_of(self.begins(&reader.conn, document)?);
+            let answer = read(&mut Log::new(document, start, reader, tail));
             // One that is removed meanwhile may be read half.
             if matches!(answer, Err(StoreError::Damaged { .. }))
                 && matches!(documents::exists(&reader.conn, document), Ok(false))
@@ -150,7 +160,7 @@ impl Shared {
                 tracing::error!(document = number.0, id, "a document's row is damaged: its name is no document id");
                 continue;
             };
-            let found = identity.and_then(|identity| Ok((identity, self.read(number, ALL, |log| log.head())?)));
+            let found = identity.and_then(|identity| Ok((identity, self.head(number)?)));
             match found {
                 // Removed since the names were read.
                 Err(StoreError::Unknown(_)) => {}
@@ -158,6 +168,94 @@ impl Shared {
             }
         }
         Ok(listed)
+    }
+
+    /// Where a document begins, if it is a branch.
+    fn begins(&self, conn: &Connection, document: Incarnation) -> Result<Option<BranchPoint>, StoreError> {
+        if let Some(begins) = self.begins.lock().get(&document) {
+            return Ok(*begins);
+        }
+        let begins = match documents::of_number(conn, document) {
+            Ok(found) => found.begins,
+            // What is not a branch can be read without its own row.
+            Err(StoreError::Damaged { .. }) if !documents::is_branch(conn, document)? => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut known = self.begins.lock();
+        if known.len() >= BEGINS {
+            known.clear();
+        }
+        known.insert(document, begins);
+        Ok(begins)
+    }
+
+    fn lineage(&self, document: Incarnation) -> Result<Lineage, StoreError> {
+        self.lend(|reader| Lineage::of(document, |document| self.begins(&reader.conn, document)))
+    }
+
+    /// The newest place of a document's log.
+    fn head(&self, document: Incarnation) -> Result<Head, StoreError> {
+        let own = self.read(document, ALL, |log| Ok((log.head()?, log.start)))?;
+        let at = match own {
+            (Some(head), _) => return Ok(head),
+            (None, Version::ZERO) => {
+                let root = self.lineage(document)?.root();
+                let genesis =
+                    Snapshot::genesis(&self.lend(|reader| documents::of_number(&reader.conn, root))?.identity);
+                return Ok(Head { version: Version::ZERO, chain: genesis.chain, time: genesis.time });
+            }
+            (None, at) => at,
+        };
+        let last = self.revisions(document, Version(at.0 - 1), at)?;
+        let last = last.first().expect("a range of one has one revision");
+        Ok(Head { version: at, chain: last.chain, time: last.time })
+    }
+
+    /// `(from, to]`, each from the log that it lies in.
+    fn revisions(&self, document: Incarnation, from: Version, to: Version) -> Result<Vec<Arc<Revision>>, StoreError> {
+        let mut revisions = Vec::new();
+        for Piece { document, from, to } in self.pieces(document, from, to)? {
+            let more = self.read(document, (from, to), |log| log.revisions(from, to))?;
+            match revisions.is_empty() {
+                true => revisions = more,
+                false => revisions.extend(more),
+            }
+        }
+        Ok(revisions)
+    }
+
+    /// Where `(from, to]` of a document lies.
+    fn pieces(&self, document: Incarnation, from: Version, to: Version) -> Result<Vec<Piece>, StoreError> {
+        let pieces = self.lineage(document)?.split(from, to);
+        // Nothing is read of nothing, but of a document that exists.
+        if pieces.is_empty() && !self.lend(|reader| documents::exists(&reader.conn, document))? {
+            return Err(StoreError::Unknown(document));
+        }
+        Ok(pieces)
+    }
+
+    fn snapshot_before(&self, document: Incarnation, version: Version) -> Result<Option<Snapshot>, StoreError> {
+        let lineage = self.lineage(document)?;
+        for piece in lineage.split(Version::ZERO, version).iter().rev() {
+            let kept = self.lend(|reader| snapshot::snapshot_before(reader, piece.document, piece.to))?;
+            if kept.is_some() {
+                return Ok(kept);
+            }
+        }
+        if !lineage.is_branch() {
+            return Ok(None);
+        }
+        let root = self.lend(|reader| documents::of_number(&reader.conn, lineage.root()))?;
+        Ok(Some(Snapshot::genesis(&root.identity)))
+    }
+
+    fn version_at(&self, document: Incarnation, time: Time) -> Result<Version, StoreError> {
+        let (version, start) = self.read(document, ALL, |log| Ok((log.version_at(time)?, log.start)))?;
+        let begins = self.lend(|reader| self.begins(&reader.conn, document))?;
+        match begins {
+            Some(begins) if version == start => Ok(self.version_at(begins.parent, time)?.min(start)),
+            _ => Ok(version),
+        }
     }
 
     fn lend<T>(&self, read: impl FnOnce(&mut Reader) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -203,6 +301,7 @@ impl SqliteStore {
             readers: Readers::new(directory.database.clone()),
             directory,
             tails: Mutex::default(),
+            begins: Mutex::default(),
             pace: Pace::default(),
             metrics: options.metrics,
             condition: Mutex::new(Condition::Good),
@@ -300,8 +399,24 @@ impl Store for SqliteStore {
 
     fn create(&self, identity: Identity, first: Option<Arc<Revision>>) -> Pending<'_, Result<Created, StoreError>> {
         let (answer, created) = oneshot::channel();
-        let request = Request::Edit(Edit::Create { identity: Box::new(identity), first, answer });
+        let request = Request::Edit(Edit::Create { identity: Box::new(identity), begins: None, first, answer });
         Box::pin(async move { self.ask(request, created).await? })
+    }
+
+    fn create_branch(&self, identity: Identity, begins: BranchPoint) -> Pending<'_, Result<Created, StoreError>> {
+        let (answer, created) = oneshot::channel();
+        let edit = Edit::Create { identity: Box::new(identity), begins: Some(begins), first: None, answer };
+        Box::pin(async move { self.ask(Request::Edit(edit), created).await? })
+    }
+
+    fn branches(&self, document: Incarnation) -> Pending<'_, Result<Vec<Found>, StoreError>> {
+        let shared = self.shared.clone();
+        self.blocking(move || {
+            shared.lend(|reader| match documents::exists(&reader.conn, document)? {
+                true => documents::branches(&reader.conn, document),
+                false => Err(StoreError::Unknown(document)),
+            })
+        })
     }
 
     fn append(
@@ -323,11 +438,18 @@ impl Store for SqliteStore {
     }
 
     fn head(&self, document: Incarnation) -> Pending<'_, Result<Head, StoreError>> {
-        self.read(document, ALL, |log| log.head())
+        let shared = self.shared.clone();
+        self.blocking(move || shared.head(document))
     }
 
     fn tail(&self, document: Incarnation) -> Pending<'_, Result<Tail, StoreError>> {
-        self.read(document, ALL, |log| log.tail())
+        let shared = self.shared.clone();
+        self.blocking(move || {
+            let head = shared.head(document)?.version;
+            let snapshot = shared.snapshot_before(document, head)?;
+            let from = snapshot.as_ref().map_or(Version::ZERO, |snapshot| snapshot.version);
+            Ok(Tail { revisions: shared.revisions(document, from, head)?, snapshot })
+        })
     }
 
     fn revisions(
@@ -336,7 +458,8 @@ impl Store for SqliteStore {
         from: Version,
         to: Version,
     ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
-        self.read(document, (from, to), move |log| log.revisions(from, to))
+        let shared = self.shared.clone();
+        self.blocking(move || shared.revisions(document, from, to))
     }
 
     fn stretches(
@@ -345,14 +468,18 @@ impl Store for SqliteStore {
         from: Version,
         to: Version,
     ) -> Pending<'_, Result<Vec<Stretch>, StoreError>> {
-        let requests = self.requests.clone();
-        self.read(document, (from, to), move |log| {
-            let stretches = log.stretches(from, to)?;
-            let mut puts = log.healed_rows();
-            puts.truncate(fold::SLICE_WEIGHT);
-            if !puts.is_empty() {
-                // If the writer is busy they are made again by the next who needs them.
-                let _ = requests.try_send(Request::Slice(Slice { puts, ..Slice::default() }));
+        let (shared, requests) = (self.shared.clone(), self.requests.clone());
+        self.blocking(move || {
+            let mut stretches = Vec::new();
+            for Piece { document, from, to } in shared.pieces(document, from, to)? {
+                let (more, mut puts) =
+                    shared.read(document, (from, to), |log| Ok((log.stretches(from, to)?, log.healed_rows())))?;
+                stretches.extend(more);
+                puts.truncate(fold::SLICE_WEIGHT);
+                if !puts.is_empty() {
+                    // If the writer is busy they are made again by the next who needs them.
+                    let _ = requests.try_send(Request::Slice(Slice { puts, ..Slice::default() }));
+                }
             }
             Ok(stretches)
         })
@@ -363,15 +490,20 @@ impl Store for SqliteStore {
         document: Incarnation,
         version: Version,
     ) -> Pending<'_, Result<Option<Snapshot>, StoreError>> {
-        self.read(document, ALL, move |log| snapshot::snapshot_before(log.reader, document, version))
+        let shared = self.shared.clone();
+        self.blocking(move || shared.snapshot_before(document, version))
     }
 
     fn keep_snapshot(&self, document: Incarnation, snapshot: Snapshot) -> Pending<'_, Result<(), StoreError>> {
         let shared = self.shared.clone();
         Box::pin(async move {
             let known = move || {
-                shared.lend(|reader| documents::identity(&reader.conn, document))?;
-                Ok(snapshot::snapshot_parts(document, &snapshot))
+                let found = shared.lend(|reader| documents::of_number(&reader.conn, document))?;
+                // What is at or below a branch's beginning is its parent's to keep.
+                match snapshot.version <= log::start_of(found.begins) {
+                    true => Ok(Vec::new()),
+                    false => Ok(snapshot::snapshot_parts(document, &snapshot)),
+                }
             };
             for put in self.blocking(known).await? {
                 let (answer, written) = oneshot::channel();
@@ -388,7 +520,8 @@ impl Store for SqliteStore {
     }
 
     fn version_at(&self, document: Incarnation, time: Time) -> Pending<'_, Result<Version, StoreError>> {
-        self.read(document, ALL, move |log| log.version_at(time))
+        let shared = self.shared.clone();
+        self.blocking(move || shared.version_at(document, time))
     }
 
     fn put_label(&self, document: Incarnation, label: Label) -> Pending<'_, Result<Labelled, StoreError>> {

@@ -32,7 +32,7 @@ pub fn prepare(log: &mut Log) -> Result<Prepared, StoreError> {
     let document = log.document;
     let to = log.tail.last().expect("a step holds a run").last();
     let newest = log.newest_page()?;
-    let folded = newest.as_ref().map_or(Version::ZERO, |page| page.last);
+    let folded = newest.as_ref().map_or(log.start, |page| page.last);
     if to <= folded {
         // Left in the journal by a crash, or as its newest row.
         return Ok(Prepared { puts: Vec::new(), to, count: 0 });
@@ -90,7 +90,9 @@ fn compose_blocks(log: &mut Log, folded: Version, to: Version) -> Result<(), Sto
         if size > to.0 {
             break;
         }
-        for place in folded.0 / size..to.0 / size {
+        // A block of which a part is the parent's is in neither log.
+        let whole = (folded.0 / size..to.0 / size).filter(|place| place * size >= log.start.0);
+        for place in whole.collect::<Vec<_>>() {
             match log.block(Place { level, place }) {
                 Ok(_) | Err(StoreError::Damaged { .. }) => {}
                 Err(error) => return Err(error),

@@ -159,7 +159,7 @@ fn settle(reader: &mut Reader, tails: &mut Tails) -> rusqlite::Result<()> {
     // that are in pages too do no harm. With holes between the rows an old record could pass for a document's newest.
     if tails.rows_have_holes() {
         for document in tails.documents() {
-            match Log::new(document, reader, Vec::new()).newest_page() {
+            match Log::new(document, Version::ZERO, reader, Vec::new()).newest_page() {
                 Ok(Some(page)) => tails.folded(document, page.last),
                 Ok(None) => {}
                 Err(error) => tails.damage(document, error),

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::label::{Changed, LabelChange};
 use super::slice::Slice;
 use crate::document::{Identity, Revision, Version};
-use crate::store::{AppendError, Created, Incarnation, StoreError};
+use crate::store::{AppendError, BranchPoint, Created, Incarnation, StoreError};
 
 /// Everything that reaches the writer.
 pub enum Request {
@@ -33,6 +33,7 @@ pub enum Edit {
     },
     Create {
         identity: Box<Identity>,
+        begins: Option<BranchPoint>,
         first: Option<Arc<Revision>>,
         answer: oneshot::Sender<Result<Created, StoreError>>,
     },

@@ -11,7 +11,7 @@ use super::directory::{Directory, OpenError};
 /// "Vari" in ASCII: which program the database belongs to, as `file` and SQLite's tools show it.
 const APPLICATION_ID: i64 = 0x5661_7269;
 /// The format of tables and rows. Raised by a change that older servers cannot read.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 /// How long a connection waits for another: only an operator's own tool ever holds a lock for long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -46,6 +46,11 @@ const ADDED: &[&str] = &[
     -- nothing of the document is left in the other tables.
     CREATE TABLE removed(number INTEGER PRIMARY KEY, swept INTEGER NOT NULL, body BLOB NOT NULL);
     CREATE INDEX unswept ON removed(number) WHERE swept = 0;
+",
+    "
+    -- Which documents begin at a version of another: an index, each document's own row says where.
+    CREATE TABLE branches(document INTEGER PRIMARY KEY, parent INTEGER NOT NULL);
+    CREATE INDEX branches_of ON branches(parent);
 ",
 ];
 

@@ -261,6 +261,8 @@ impl Writer {
         self.shared.set_condition(Condition::Failing(reason.to_owned()));
         self.pen = Pen::Broken { reason: reason.to_owned(), tried: Instant::now(), wait: RETRY.0 };
         self.heads.clear();
+        // A number that was not committed after all may be given again.
+        self.shared.begins.lock().clear();
         self.shared.readers.drop_all();
         self.shared.tails.lock().life += 1;
     }
