@@ -34,7 +34,7 @@ fn beginning(trace: Trace, transactions: usize) -> Trace {
 }
 
 fn target(server: &Server) -> Target {
-    Target { url: server.url(), doc: "trace".parse().unwrap(), batch: false }
+    Target { url: server.url(), doc: "trace".parse().unwrap(), again: false, batch: false }
 }
 
 /// Plays a trace as it is and with astral characters, on the memory store.
@@ -116,6 +116,10 @@ async fn a_text_that_is_not_the_recordings_end_is_said() {
     assert!(failure.to_string().contains("differs from the recording's end: from character"), "{failure}");
     let again = replay(Arc::new(sequential(10)), &target(&server), || {}).await.unwrap_err();
     assert!(again.to_string().contains("was written to before"), "{again}");
+    let target = Target { again: true, ..target(&server) };
+    let report = replay(Arc::new(sequential(10)), &target, || {}).await.unwrap();
+    // What the first one left: its beginning and ten transactions; then the emptying, and ten again.
+    assert_eq!(report.version, Version(1 + 10 + 1 + 10));
     server.stop().await;
 }
 

@@ -27,6 +27,9 @@ pub struct Flags {
     /// Type on without waiting for the server, so that several transactions become one revision (one person's traces only)
     #[arg(long)]
     batch: bool,
+    /// Go on in a document that was written to before: it is emptied first, as one edit
+    #[arg(long, requires = "doc")]
+    again: bool,
     /// Type nothing: only compare the document with the trace's end, after a restart of the server for instance
     #[arg(long, requires = "doc")]
     compare: bool,
@@ -45,7 +48,7 @@ pub async fn run(flags: Flags) -> Result<(), String> {
         Some(doc) => doc,
         None => name(&flags.trace)?,
     };
-    let target = Target { url: flags.url, doc, batch: flags.batch };
+    let target = Target { url: flags.url, doc, again: flags.again, batch: flags.batch };
     if flags.compare {
         let version = compare(&trace, &target).await.map_err(|failure| failure.to_string())?;
         println!("{}: equal to the trace's end at version {version}", target.doc);

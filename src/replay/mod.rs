@@ -22,8 +22,10 @@ use board::Board;
 pub struct Target {
     /// The server's address, as in `ws://127.0.0.1:8080/v1/connect`.
     pub url: String,
-    /// The document to write; it must not have been written to before.
+    /// The document to write; it must not have been written to before, unless `again`.
     pub doc: DocumentId,
+    /// Whether a document that was written to before is emptied, as one edit, and written on.
+    pub again: bool,
     /// Whether to type on without waiting for acks, so that what is typed meanwhile becomes one revision. For recordings
     /// of one person only; otherwise each transaction is a revision.
     pub batch: bool,
@@ -128,15 +130,16 @@ pub async fn replay(
     progress: impl Fn() + Clone + Send + 'static,
 ) -> Result<Report, Failure> {
     let mut docs = Vec::new();
+    let mut begin = Version::ZERO;
     for _ in &trace.agents {
         let create = Create::text(trace.start.clone());
         let doc = client(target)?.open(target.doc.clone(), Some(create)).await?;
-        if doc.version() > Version(1) || doc.text().to_string() != trace.start {
-            return Err(Failure::NotFresh(target.doc.clone()));
+        if docs.is_empty() {
+            begin = begin_at(&doc, &trace, target).await?;
         }
+        doc.reached(begin).await?;
         docs.push(doc);
     }
-    let begin = docs.first().map_or(Version::ZERO, Doc::version);
     let board = Arc::new(Board::new(docs.len(), begin));
     let began = Instant::now();
     let mut typing = tokio::task::JoinSet::new();
@@ -157,6 +160,19 @@ pub async fn replay(
     }
     let there = compare(&trace, target).await?;
     Ok(Report { transactions: trace.transactions(), version: there, took })
+}
+
+/// Sees to it that a document holds what the recording begins with, and answers at which version it does.
+async fn begin_at(doc: &Doc, trace: &Trace, target: &Target) -> Result<Version, Failure> {
+    let text = doc.text();
+    if doc.version() > Version(1) || text.to_string() != trace.start {
+        if !target.again {
+            return Err(Failure::NotFresh(target.doc.clone()));
+        }
+        doc.replace(0, text.len(), &trace.start)?;
+        doc.flushed().await?;
+    }
+    Ok(doc.version())
 }
 
 /// Compares the server's text, as a new client is given it, with the recording's end.
