@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use variorum::document::{
-    ClientKey, DocumentId, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
+    ClientKey, DocumentId, Identity, Label, LabelName, LedgerPage, Revision, Snapshot, Stretch, Taken, Time, Trail,
+    Version,
 };
 use variorum::store::{
     AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Labelled, Listed, MemoryStore, Pending,
@@ -138,6 +139,19 @@ impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Store for Faulty<F> {
         to: Version,
     ) -> Pending<'_, Result<Vec<Stretch>, StoreError>> {
         self.meet(Call::Read, move |store| store.stretches(document, from, to))
+    }
+
+    fn trail(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+    ) -> Pending<'_, Result<Option<Trail>, StoreError>> {
+        self.meet(Call::Read, move |store| store.trail(document, from, to))
+    }
+
+    fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<LedgerPage>, StoreError>> {
+        self.meet(Call::Read, move |store| store.ledger(document, pages))
     }
 
     fn snapshot_before(

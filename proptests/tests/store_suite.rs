@@ -467,7 +467,7 @@ fn nothing_is_left_of_a_removed_document_wherever_the_removal_was_cut_off() {
                 })
                 .unwrap()
             };
-            ["pages", "blocks", "clients", "snapshots"].map(count)
+            ["pages", "blocks", "clients", "snapshots", "marks", "ledger"].map(count)
         };
         assert!(left(&world).iter().all(|rows| *rows > 0), "{:?}", left(&world));
         assert_eq!(world.store().remove(document).await, Ok(()));
@@ -685,12 +685,17 @@ fn a_store_of_the_first_format_is_raised() {
         let (document, revisions) = world.write(&mut Scribe::new("d", 5), 300, 10).await;
         world.store().close().await;
         let conn = rusqlite::Connection::open(world.directory.path().join("variorum.db")).unwrap();
-        conn.execute_batch("DROP TABLE labels; DROP TABLE removed; DROP TABLE branches; PRAGMA user_version = 1")
-            .unwrap();
+        conn.execute_batch(
+            "DROP TABLE labels; DROP TABLE removed; DROP TABLE branches; DROP TABLE marks; DROP TABLE ledger;
+            PRAGMA user_version = 1",
+        )
+        .unwrap();
         drop(conn);
         let store = open(&world.directory);
         assert_eq!(store.revisions(document, Version::ZERO, Version(300)).await, Ok(revisions));
         assert_eq!(store.labels(document).await, Ok(vec![]));
+        let trail = store.trail(document, Version::ZERO, Version(300)).await.unwrap().unwrap();
+        assert_eq!(trail.to, Version(300));
     });
 }
 

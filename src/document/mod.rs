@@ -1,26 +1,40 @@
 //! What a document is over time: how an edit becomes a revision, and how a revision becomes content. Pure.
 
+mod credit;
+mod diff;
 mod history;
 mod label;
 mod merge;
+mod ledger;
+mod marks;
 mod names;
 mod refusal;
 mod revision;
+mod search;
+mod sitting;
 mod stretch;
+mod trail;
 mod undo;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use credit::{Credit, Credits};
+pub use diff::{Change, Run};
 pub use history::{History, Piece};
 pub use label::{BadLabelName, Label, LabelName};
 pub use merge::{Merge, MergeDecision, MergeRun};
+pub use ledger::{Entry, LEDGER_PAGE, LedgerPage};
+pub use marks::{Mark, Marks, MarksReader};
 pub use names::{
     BadDocumentId, Chain, ChainKey, ClientKey, DocumentId, Epoch, Kind, Seq, Time, UnsupportedKind, Version, public_id,
 };
 pub use refusal::Refusal;
 pub use revision::{Author, Edit, Origin, Revision, SentOp, User};
+pub use search::{Appearance, Search};
+pub use sitting::{SITTING_MAX, Sitting, Sittings};
 pub use stretch::{FAN_OUT, Stretch};
+pub use trail::Trail;
 pub use undo::{Unclean, Undo, runs};
 
 use crate::ot::{Content, LengthMismatch, Op, TextOp};

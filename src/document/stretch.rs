@@ -56,20 +56,24 @@ impl Stretch {
 
     /// Joins consecutive stretches pairwise, as a balanced tree. `None` if there are none.
     pub fn join_all(stretches: Vec<Stretch>) -> Option<Stretch> {
-        let mut row = stretches;
-        while row.len() > 1 {
-            let mut joined = Vec::with_capacity(row.len().div_ceil(2));
-            let mut pairs = row.into_iter();
-            while let Some(first) = pairs.next() {
-                joined.push(match pairs.next() {
-                    Some(second) => first.join(&second),
-                    None => first,
-                });
-            }
-            row = joined;
-        }
-        row.pop()
+        join_pairwise(stretches, Stretch::join)
     }
+}
+
+/// Joins neighbours as a balanced tree: joining from the left would copy the growing result each time.
+pub(super) fn join_pairwise<T>(mut row: Vec<T>, join: impl Fn(&T, &T) -> T) -> Option<T> {
+    while row.len() > 1 {
+        let mut joined = Vec::with_capacity(row.len().div_ceil(2));
+        let mut pairs = row.into_iter();
+        while let Some(first) = pairs.next() {
+            joined.push(match pairs.next() {
+                Some(second) => join(&first, &second),
+                None => first,
+            });
+        }
+        row = joined;
+    }
+    row.pop()
 }
 
 fn common_author(a: Option<&Arc<Author>>, b: Option<&Arc<Author>>) -> Option<Arc<Author>> {

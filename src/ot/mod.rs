@@ -2,7 +2,7 @@
 
 mod text;
 
-pub use text::{Conflict, Content, ConversionError, OpError, Part, TextOp, TextOpBuilder};
+pub use text::{Conflict, Content, ConversionError, OpError, Part, Span, TextOp, TextOpBuilder};
 
 /// The largest length an op may speak of: JSON numbers on the wire stay below 2^53.
 pub const LENGTH_MAX: u64 = (1 << 53) - 1;

@@ -12,7 +12,8 @@ use super::{
     Store, StoreError, Tail,
 };
 use crate::document::{
-    ClientKey, DocumentId, FAN_OUT, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
+    ClientKey, DocumentId, FAN_OUT, Identity, LEDGER_PAGE, Label, LabelName, LedgerPage, Revision, Snapshot, Stretch,
+    Taken, Time, Trail, Version,
 };
 
 /// A log per document, in memory.
@@ -36,6 +37,8 @@ struct Log {
     revisions: Vec<Arc<Revision>>,
     /// Composed blocks of 64, 512, ...: `(level, i)` covers `8^(level+2)` revisions from `i` times that.
     blocks: HashMap<(usize, u64), Stretch>,
+    /// The same from 512 on, with marks: `(level, i)` covers `8^(level+3)` revisions.
+    trails: HashMap<(usize, u64), Trail>,
     /// In rising order of version.
     snapshots: Vec<Snapshot>,
     taken: HashMap<ClientKey, Taken>,
@@ -54,6 +57,7 @@ impl Log {
             begins,
             revisions: Vec::new(),
             blocks: HashMap::new(),
+            trails: HashMap::new(),
             snapshots: Vec::new(),
             taken: HashMap::new(),
             labels: BTreeMap::new(),
@@ -84,6 +88,27 @@ impl Log {
             let parts = self.cover(Version(head - size), Version(head), level);
             self.blocks.insert((level, head / size - 1), Stretch::join_all(parts).expect("a block is not empty"));
         }
+        for level in (0..).take_while(|level| whole(&(level + 1))).collect::<Vec<_>>() {
+            let size = block_size(level + 1);
+            let parts = self.marked_cover(Version(head - size), Version(head), level);
+            self.trails.insert((level, head / size - 1), Trail::join_all(parts).expect("a block is not empty"));
+        }
+    }
+
+    /// `(from, to]` of its own by marked blocks of the lowest `levels` levels.
+    fn marked_cover(&self, from: Version, to: Version, levels: usize) -> Vec<Trail> {
+        let mut pieces = Vec::new();
+        let mut at = from.0;
+        while at < to.0 {
+            let fits = |level: &usize| at.is_multiple_of(block_size(level + 1)) && at + block_size(level + 1) <= to.0;
+            let block = (0..levels).take_while(fits).last();
+            let block = block.and_then(|level| self.trails.get(&(level, at / block_size(level + 1))));
+            let single = || Trail::of(&self.revisions[(at - self.start().0) as usize]);
+            let piece = block.cloned().unwrap_or_else(single);
+            at = piece.to.0;
+            pieces.push(piece);
+        }
+        pieces
     }
 
     /// `(from, to]` of its own by blocks of the lowest `levels` levels.
@@ -340,6 +365,32 @@ impl Store for MemoryStore {
         to: Version,
     ) -> Pending<'_, Result<Vec<Stretch>, StoreError>> {
         self.read(document, |state, _| state.stretches(document, from, to))
+    }
+
+    fn trail(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+    ) -> Pending<'_, Result<Option<Trail>, StoreError>> {
+        self.read(document, |state, _| {
+            let mut trails = Vec::new();
+            for piece in state.lineage(document)?.split(from, to) {
+                trails.extend(state.log(piece.document)?.marked_cover(piece.from, piece.to, usize::MAX));
+            }
+            Ok(Trail::join_all(trails))
+        })
+    }
+
+    fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<LedgerPage>, StoreError>> {
+        self.read(document, |state, log| {
+            let page = |number: u64| {
+                let from = Version(number * LEDGER_PAGE);
+                let to = Version(from.0 + LEDGER_PAGE).min(log.head());
+                Ok(LedgerPage::of(from, &state.range(document, from, to)?))
+            };
+            pages.into_iter().map(page).collect()
+        })
     }
 
     fn snapshot_before(

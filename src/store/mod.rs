@@ -16,7 +16,8 @@ pub use memory::MemoryStore;
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore, Stats};
 
 use crate::document::{
-    ClientKey, DocumentId, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
+    ClientKey, DocumentId, Identity, Label, LabelName, LedgerPage, Revision, Snapshot, Stretch, Taken, Time, Trail,
+    Version,
 };
 
 /// The number of one incarnation of a document: given once, never again. With a version it is the key of a revision; the
@@ -77,6 +78,18 @@ pub trait Store: Send + Sync + 'static {
         from: Version,
         to: Version,
     ) -> Pending<'_, Result<Vec<Stretch>, StoreError>>;
+
+    /// `(from, to]` as one op that knows which revision did what; none if there is nothing between. `to` is at most the
+    /// head.
+    fn trail(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+    ) -> Pending<'_, Result<Option<Trail>, StoreError>>;
+
+    /// Pages of the ledger by their numbers, each as far as the log goes. All of them begin before the head.
+    fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<LedgerPage>, StoreError>>;
 
     /// The newest kept snapshot at or before a version; none if there is none. Of a branch there always is one, at least
     /// that of version 0.

@@ -82,7 +82,7 @@ impl Op for TextOp {
                 }
                 Part::Insert(text) => inverse.delete(super::count(text)),
                 Part::Delete(len) => {
-                    for chunk in base.chunks(at, len) {
+                    for chunk in base.slice(at, len) {
                         inverse.insert(chunk);
                     }
                     at += len;

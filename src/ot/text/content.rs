@@ -38,11 +38,11 @@ impl Content {
     pub fn text(&self, range: std::ops::Range<u64>) -> String {
         let end = range.end.min(self.len());
         let start = range.start.min(end);
-        self.chunks(start, end - start).collect()
+        self.slice(start, end - start).collect()
     }
 
-    /// The text of `len` scalar values from `at`, in pieces. The caller has checked the range.
-    pub(super) fn chunks(&self, at: u64, len: u64) -> impl Iterator<Item = &str> {
+    /// The text of `len` scalar values from `at`, in pieces. The range lies within the text.
+    pub fn slice(&self, at: u64, len: u64) -> impl Iterator<Item = &str> {
         self.0.slice(at as usize..(at + len) as usize).chunks()
     }
 

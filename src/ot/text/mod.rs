@@ -30,6 +30,35 @@ pub enum Part<'a> {
     Delete(u64),
 }
 
+/// A part without its text: its sort, and its length in Unicode scalar values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// Leaves this many as they are.
+    Keep(u64),
+    /// Puts this many here.
+    Insert(u64),
+    /// Removes this many.
+    Delete(u64),
+}
+
+impl Span {
+    /// Its length.
+    pub fn length(self) -> u64 {
+        match self {
+            Span::Keep(len) | Span::Insert(len) | Span::Delete(len) => len,
+        }
+    }
+
+    /// It without so many of its scalar values.
+    pub fn shortened(self, by: u64) -> Span {
+        match self {
+            Span::Keep(len) => Span::Keep(len - by),
+            Span::Insert(len) => Span::Insert(len - by),
+            Span::Delete(len) => Span::Delete(len - by),
+        }
+    }
+}
+
 /// A text op: `[5, "abc", -3, 2]` on the wire.
 ///
 /// It covers its whole base: kept and deleted lengths add up to the length of the document it applies to. Neighbours of
@@ -57,6 +86,15 @@ impl TextOp {
                 text = tail;
                 Part::Insert(head)
             }
+        })
+    }
+
+    /// The sort and length of each part, in order.
+    pub fn spans(&self) -> impl Iterator<Item = Span> + '_ {
+        self.parts.iter().map(|packed| match packed.sort() {
+            Sort::Keep => Span::Keep(packed.len()),
+            Sort::Insert => Span::Insert(packed.len()),
+            Sort::Delete => Span::Delete(packed.len()),
         })
     }
 

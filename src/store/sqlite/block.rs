@@ -43,7 +43,8 @@ impl Place {
         Some(Place { level, place: at.0 / block_size(level) })
     }
 
-    fn key(self, document: Incarnation) -> [u64; 3] {
+    /// What its rows are sealed under.
+    pub fn key(self, document: Incarnation) -> [u64; 3] {
         [document.0, u64::from(self.level), self.place]
     }
 }

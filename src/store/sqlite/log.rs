@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::OptionalExtension;
-
 use super::block::{Place, open_block, seal_block};
 use super::fault;
+use super::ledger::seal_page;
+use super::marks::seal_marks;
 use super::page::Found;
 use super::readers::Reader;
 use super::row::{Run, each_record};
 use super::slice::Put;
-use crate::document::{Revision, Stretch, Time, Version};
+use crate::document::{LEDGER_PAGE, LedgerPage, Revision, Stretch, Time, Trail, Version};
 use crate::store::codec::decode_record;
 use crate::store::{BranchPoint, Head, Incarnation, StoreError};
 
@@ -24,9 +24,15 @@ pub struct Log<'a> {
     /// What of the document is not yet in pages, taken *before* any page is read; at least what the read asks for.
     pub tail: Vec<Run>,
     /// Blocks that end before this may be stored; what begins here or later is in memory only.
-    unfolded: Option<Version>,
+    pub unfolded: Option<Version>,
+    /// Revisions that are read more than once while rows are prepared, so that they are decoded once.
+    held: Vec<Arc<Revision>>,
     /// Blocks that were missing and have been composed, in order of place.
     pub made: BTreeMap<Place, Stretch>,
+    /// The same with marks.
+    pub trails: BTreeMap<Place, Trail>,
+    /// Pages of the ledger that were missing and have been made.
+    pub ledger: BTreeMap<u64, LedgerPage>,
 }
 
 /// The version before a log's own revisions.
@@ -37,7 +43,17 @@ pub fn start_of(begins: Option<BranchPoint>) -> Version {
 impl<'a> Log<'a> {
     pub fn new(document: Incarnation, start: Version, reader: &'a mut Reader, tail: Vec<Run>) -> Self {
         let unfolded = tail.first().map(|run| run.first);
-        Log { document, start, reader, tail, unfolded, made: BTreeMap::new() }
+        Log {
+            document,
+            start,
+            reader,
+            tail,
+            unfolded,
+            held: Vec::new(),
+            made: BTreeMap::new(),
+            trails: BTreeMap::new(),
+            ledger: BTreeMap::new(),
+        }
     }
 
     pub fn damaged(&self, version: Version, reason: impl ToString) -> StoreError {
@@ -48,8 +64,21 @@ impl<'a> Log<'a> {
         fault(self.document, version, &error)
     }
 
+    /// Reads `(from, to]` now, for whatever asks for some of it later.
+    pub fn hold(&mut self, from: Version, to: Version) -> Result<(), StoreError> {
+        self.held = self.revisions(from, to)?;
+        Ok(())
+    }
+
     /// The revisions `(from, to]`, every one of them.
     pub fn revisions(&mut self, from: Version, to: Version) -> Result<Vec<Arc<Revision>>, StoreError> {
+        if let (Some(first), Some(last)) = (self.held.first(), self.held.last())
+            && first.version <= from.next()
+            && to <= last.version
+        {
+            let place = |version: Version| (version.0 + 1 - first.version.0) as usize;
+            return Ok(self.held[place(from)..place(to)].to_vec());
+        }
         let mut found = Found::new(self.document, from, to);
         let tail_first = self.tail.first().map(|run| run.first);
         let pages_to = tail_first.map_or(to, |first| to.min(Version(first.0.saturating_sub(1))));
@@ -129,39 +158,35 @@ impl<'a> Log<'a> {
     }
 
     fn stored_block(&mut self, place: Place) -> Result<Option<Stretch>, StoreError> {
-        if self.unfolded.is_some_and(|first| first <= place.to()) {
-            return Ok(None);
-        }
+        let sql = "SELECT body FROM blocks WHERE document = ?1 AND level = ?2 AND place = ?3";
         let key = [self.document.0 as i64, i64::from(place.level), place.place as i64];
-        let body = self
-            .reader
-            .conn
-            .prepare_cached("SELECT body FROM blocks WHERE document = ?1 AND level = ?2 AND place = ?3")
-            .and_then(|mut select| select.query_row(key, |row| row.get::<_, Vec<u8>>(0)).optional());
-        let block = match body {
-            Ok(None) => return Ok(None),
-            Ok(Some(body)) => open_block(&mut self.reader.press, self.document, place, &body),
-            Err(error) => match self.fault(place.to(), error) {
-                StoreError::Damaged { reason, .. } => Err(reason),
-                unavailable => return Err(unavailable),
-            },
-        };
+        let Some(body) = self.derived_row(place.to(), sql, key)? else { return Ok(None) };
+        let block = open_block(&mut self.reader.press, self.document, place, &body);
         if let Err(reason) = &block {
             tracing::warn!(document = self.document.0, ?place, reason, "a block is damaged and composed again");
         }
         Ok(block.ok())
     }
 
-    /// The rows of the blocks that were made and lie in pages as a whole.
+    /// The rows of what was made and lies in pages as a whole.
     pub fn made_rows(&mut self, folded: Version) -> Vec<Put> {
         let document = self.document;
-        let made = std::mem::take(&mut self.made).into_iter().filter(|(place, _)| place.to() <= folded);
         let press = &mut self.reader.press;
-        made.map(|(place, block)| Put::Block { document, place, body: seal_block(press, document, place, &block) })
-            .collect()
+        let mut rows = Vec::new();
+        for (place, block) in std::mem::take(&mut self.made).into_iter().filter(|(place, _)| place.to() <= folded) {
+            rows.push(Put::Block { document, place, body: seal_block(press, document, place, &block) });
+        }
+        for (place, trail) in std::mem::take(&mut self.trails).into_iter().filter(|(place, _)| place.to() <= folded) {
+            rows.push(Put::Marks { document, place, body: seal_marks(press, document, place, &trail.marks) });
+        }
+        for (number, page) in std::mem::take(&mut self.ledger).into_iter().filter(|(_, page)| page.to() <= folded) {
+            debug_assert_eq!(page.to().0, (number + 1) * LEDGER_PAGE, "only whole pages are kept");
+            rows.push(Put::Ledger { document, page: number, body: seal_page(press, document, &page) });
+        }
+        rows
     }
 
-    /// The rows of the blocks that should have been stored and were not, or not whole.
+    /// The rows that should have been stored and were not, or not whole.
     pub fn healed_rows(&mut self) -> Vec<Put> {
         self.made_rows(self.unfolded.map_or(Version(u64::MAX), |first| Version(first.0.saturating_sub(1))))
     }

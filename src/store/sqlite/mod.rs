@@ -16,8 +16,10 @@ mod directory;
 mod documents;
 mod fold;
 mod label;
+mod ledger;
 mod log;
 mod mark;
+mod marks;
 mod pace;
 mod page;
 mod prepare;
@@ -67,7 +69,8 @@ use super::{
     StoreError, Tail,
 };
 use crate::document::{
-    ClientKey, DocumentId, Identity, Label, LabelName, Revision, Snapshot, Stretch, Taken, Time, Version,
+    ClientKey, DocumentId, Identity, LEDGER_PAGE, Label, LabelName, LedgerPage, Revision, Snapshot, Stretch, Taken, Time, Trail,
+    Version,
 };
 use crate::metrics::Metrics;
 
@@ -375,6 +378,28 @@ impl SqliteStore {
         self.blocking(move || shared.read(document, span, read))
     }
 
+    /// Reads `(from, to]` in each log that it lies in; derived rows that were missing and had to be made are handed to the
+    /// writer.
+    fn read_and_heal<T: Send + 'static>(
+        &self,
+        document: Incarnation,
+        (from, to): (Version, Version),
+        read: impl Fn(&mut Log, Version, Version) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'_, Result<Vec<T>, StoreError>> {
+        let (shared, requests) = (self.shared.clone(), self.requests.clone());
+        self.blocking(move || {
+            let mut answers = Vec::new();
+            for Piece { document, from, to } in shared.pieces(document, from, to)? {
+                answers.push(shared.read(document, (from, to), |log| {
+                    let answer = read(log, from, to)?;
+                    hand_over(&requests, log.healed_rows());
+                    Ok(answer)
+                })?);
+            }
+            Ok(answers)
+        })
+    }
+
     fn blocking<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
@@ -385,6 +410,23 @@ impl SqliteStore {
             drop(permit);
             answer.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
         })
+    }
+}
+
+/// Hands derived rows to the writer, in slices.
+fn hand_over(requests: &mpsc::Sender<Request>, rows: Vec<slice::Put>) {
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let mut slice = Slice::default();
+        while slice.weight() < fold::SLICE_WEIGHT
+            && let Some(row) = rows.next()
+        {
+            slice.puts.push(row);
+        }
+        // If the writer is busy they are made again by the next who needs them.
+        if requests.try_send(Request::Slice(slice)).is_err() {
+            break;
+        }
     }
 }
 
@@ -468,20 +510,39 @@ impl Store for SqliteStore {
         from: Version,
         to: Version,
     ) -> Pending<'_, Result<Vec<Stretch>, StoreError>> {
+        let answer = self.read_and_heal(document, (from, to), |log, from, to| log.stretches(from, to));
+        Box::pin(async { Ok(answer.await?.into_iter().flatten().collect()) })
+    }
+
+    fn trail(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+    ) -> Pending<'_, Result<Option<Trail>, StoreError>> {
+        let trails = self.read_and_heal(document, (from, to), |log, from, to| log.trail(from, to));
+        Box::pin(async { Ok(Trail::join_all(trails.await?.into_iter().flatten().collect())) })
+    }
+
+    fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<LedgerPage>, StoreError>> {
         let (shared, requests) = (self.shared.clone(), self.requests.clone());
         self.blocking(move || {
-            let mut stretches = Vec::new();
-            for Piece { document, from, to } in shared.pieces(document, from, to)? {
-                let (more, mut puts) =
-                    shared.read(document, (from, to), |log| Ok((log.stretches(from, to)?, log.healed_rows())))?;
-                stretches.extend(more);
-                puts.truncate(fold::SLICE_WEIGHT);
-                if !puts.is_empty() {
-                    // If the writer is busy they are made again by the next who needs them.
-                    let _ = requests.try_send(Request::Slice(Slice { puts, ..Slice::default() }));
-                }
+            let head = shared.head(document)?.version;
+            let mut read = Vec::with_capacity(pages.len());
+            for number in pages {
+                let from = Version(number * LEDGER_PAGE);
+                let to = Version(from.0 + LEDGER_PAGE).min(head);
+                read.push(match shared.pieces(document, from, to)?[..] {
+                    // As nearly always: all of it is of one log.
+                    [piece] => shared.read(piece.document, (from, to), |log| {
+                        let page = log.ledger_page(number, to)?;
+                        hand_over(&requests, log.healed_rows());
+                        Ok(page)
+                    })?,
+                    _ => LedgerPage::of(from, &shared.revisions(document, from, to)?),
+                });
             }
-            Ok(stretches)
+            Ok(read)
         })
     }
 

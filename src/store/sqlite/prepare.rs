@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use super::block::Place;
 use super::client::seal_client;
 use super::log::Log;
+use super::marks;
 use super::page::Page;
 use super::row::{Run, each_record};
 use super::sealed::Tag;
 use super::slice::Put;
-use crate::document::{ClientKey, Taken, Time, Version};
+use crate::document::{ClientKey, LEDGER_PAGE, Taken, Time, Version};
 use crate::store::{Incarnation, StoreError};
 
 /// Revisions of a page: enough to compress well, few enough that a read of one costs little.
@@ -61,7 +62,9 @@ pub fn prepare(log: &mut Log) -> Result<Prepared, StoreError> {
     // Blocks are composed from what is at hand, as far as it goes.
     log.tail = runs;
     let mut puts = cut.finish(log);
+    hold_singles(log, folded, to)?;
     compose_blocks(log, folded, to)?;
+    mark_blocks(log, folded, to)?;
     puts.extend(log.made_rows(to));
     Ok(Prepared { puts, to, count: to.since(folded) })
 }
@@ -80,6 +83,43 @@ fn taken_up(log: &mut Log, newest: Option<Page>, count: u64) -> Result<Vec<Page>
     }
     pages.reverse();
     Ok(pages)
+}
+
+/// Marks every block that `(folded, to]` completes, and makes the ledger's pages. What cannot be read of older pages is
+/// left out: it is derived.
+fn mark_blocks(log: &mut Log, folded: Version, to: Version) -> Result<(), StoreError> {
+    let completed = |size: u64| folded.0 / size..to.0 / size;
+    let derived = |made: Result<(), StoreError>| match made {
+        Err(error @ StoreError::Unavailable(_)) => Err(error),
+        _ => Ok(()),
+    };
+    for level in marks::LEVEL.. {
+        let size = Place { level, place: 0 }.size();
+        if size > to.0 {
+            break;
+        }
+        // A block of which a part is the parent's is in neither log.
+        for place in completed(size).filter(|place| place * size >= log.start.0).collect::<Vec<_>>() {
+            derived(log.marked_block(Place { level, place }).map(drop))?;
+        }
+    }
+    for number in completed(LEDGER_PAGE).filter(|number| number * LEDGER_PAGE >= log.start.0).collect::<Vec<_>>() {
+        derived(log.ledger_page(number, to).map(drop))?;
+    }
+    Ok(())
+}
+
+/// Decodes once what several rows are made of: from where the largest of them begins that `(folded, to]` completes and that
+/// is made of single revisions.
+fn hold_singles(log: &mut Log, folded: Version, to: Version) -> Result<(), StoreError> {
+    let sizes = [LEDGER_PAGE, Place { level: marks::LEVEL, place: 0 }.size(), Place { level: 0, place: 0 }.size()];
+    let Some(size) = sizes.into_iter().find(|size| folded.0 / size < to.0 / size) else { return Ok(()) };
+    let from = Version(folded.0 / size * size).max(log.start);
+    match log.hold(from, to) {
+        // Each row then reads what it can.
+        Ok(()) | Err(StoreError::Damaged { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Composes every block that `(folded, to]` completes. What cannot be read of older pages leaves its block out: it is

@@ -11,7 +11,7 @@ use super::directory::{Directory, OpenError};
 /// "Vari" in ASCII: which program the database belongs to, as `file` and SQLite's tools show it.
 const APPLICATION_ID: i64 = 0x5661_7269;
 /// The format of tables and rows. Raised by a change that older servers cannot read.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 /// How long a connection waits for another: only an operator's own tool ever holds a lock for long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -51,6 +51,12 @@ const ADDED: &[&str] = &[
     -- Which documents begin at a version of another: an index, each document's own row says where.
     CREATE TABLE branches(document INTEGER PRIMARY KEY, parent INTEGER NOT NULL);
     CREATE INDEX branches_of ON branches(parent);
+",
+    "
+    -- Derived from pages: which revision did what, for blocks from level 1 on; and who made each of 2,048 revisions, when.
+    CREATE TABLE marks(document INTEGER, level INTEGER, place INTEGER, body BLOB NOT NULL,
+        PRIMARY KEY(document, level, place)) WITHOUT ROWID;
+    CREATE TABLE ledger(document INTEGER, page INTEGER, body BLOB NOT NULL, PRIMARY KEY(document, page)) WITHOUT ROWID;
 ",
 ];
 

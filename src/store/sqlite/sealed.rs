@@ -29,6 +29,8 @@ pub enum Tag {
     Snapshot = 5,
     Label = 6,
     Removed = 7,
+    Marks = 8,
+    Ledger = 9,
 }
 
 /// Compresses and decompresses; reused, because setting one up costs more than a small row.

@@ -28,6 +28,16 @@ pub enum Put {
         place: Place,
         body: Vec<u8>,
     },
+    Marks {
+        document: Incarnation,
+        place: Place,
+        body: Vec<u8>,
+    },
+    Ledger {
+        document: Incarnation,
+        page: u64,
+        body: Vec<u8>,
+    },
     Client {
         document: Incarnation,
         client: ClientKey,
@@ -82,7 +92,11 @@ impl Put {
         match self {
             Put::Page { page, .. } => 2 + page.body.len() / 4096,
             Put::DropPage { .. } => 2,
-            Put::Block { body, .. } | Put::Client { body, .. } | Put::Snapshot { body, .. } => 1 + body.len() / 4096,
+            Put::Block { body, .. }
+            | Put::Marks { body, .. }
+            | Put::Ledger { body, .. }
+            | Put::Client { body, .. }
+            | Put::Snapshot { body, .. } => 1 + body.len() / 4096,
             Put::DropRow { bytes, .. } => 1 + bytes / 4096,
             Put::Sweep { rows, bytes, .. } => *rows as usize + bytes / 4096,
             Put::Swept { .. } => 1,
@@ -108,6 +122,12 @@ impl Put {
             Put::Block { document, place, body } => conn
                 .prepare_cached("INSERT OR REPLACE INTO blocks(document, level, place, body) VALUES(?1, ?2, ?3, ?4)")?
                 .execute(params![document.0 as i64, place.level, place.place as i64, body]),
+            Put::Marks { document, place, body } => conn
+                .prepare_cached("INSERT OR REPLACE INTO marks(document, level, place, body) VALUES(?1, ?2, ?3, ?4)")?
+                .execute(params![document.0 as i64, place.level, place.place as i64, body]),
+            Put::Ledger { document, page, body } => conn
+                .prepare_cached("INSERT OR REPLACE INTO ledger(document, page, body) VALUES(?1, ?2, ?3)")?
+                .execute(params![document.0 as i64, *page as i64, body]),
             Put::Client { document, client, body } => conn
                 .prepare_cached("INSERT OR REPLACE INTO clients(document, client, body) VALUES(?1, ?2, ?3)")?
                 .execute(params![document.0 as i64, &client.0[..], body]),

@@ -15,10 +15,20 @@ pub enum Table {
     Clients,
     Snapshots,
     Labels,
+    Marks,
+    Ledger,
 }
 
 impl Table {
-    const ALL: [Table; 5] = [Table::Pages, Table::Blocks, Table::Clients, Table::Snapshots, Table::Labels];
+    const ALL: [Table; 7] = [
+        Table::Pages,
+        Table::Blocks,
+        Table::Clients,
+        Table::Snapshots,
+        Table::Labels,
+        Table::Marks,
+        Table::Ledger,
+    ];
 
     /// How many bytes each of the first rows of a document has.
     fn look(self) -> &'static str {
@@ -30,6 +40,8 @@ impl Table {
                 "SELECT length(body) FROM snapshots WHERE document = ?1 ORDER BY version, part LIMIT ?2"
             }
             Table::Labels => "SELECT length(body) FROM labels WHERE document = ?1 ORDER BY name LIMIT ?2",
+            Table::Marks => "SELECT length(body) FROM marks WHERE document = ?1 ORDER BY level, place LIMIT ?2",
+            Table::Ledger => "SELECT length(body) FROM ledger WHERE document = ?1 ORDER BY page LIMIT ?2",
         }
     }
 
@@ -55,6 +67,14 @@ impl Table {
             Table::Labels => {
                 "DELETE FROM labels WHERE document = ?1 AND name IN
                     (SELECT name FROM labels WHERE document = ?1 ORDER BY name LIMIT ?2)"
+            }
+            Table::Marks => {
+                "DELETE FROM marks WHERE document = ?1 AND (level, place) IN
+                    (SELECT level, place FROM marks WHERE document = ?1 ORDER BY level, place LIMIT ?2)"
+            }
+            Table::Ledger => {
+                "DELETE FROM ledger WHERE document = ?1 AND page IN
+                    (SELECT page FROM ledger WHERE document = ?1 ORDER BY page LIMIT ?2)"
             }
         }
     }

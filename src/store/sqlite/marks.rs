@@ -1,0 +1,146 @@
+//! The marks of composed blocks, and through them trails: stretches that know which revision did what. Derived: what
+//! cannot be read is composed again from revisions.
+//!
+//! ```text
+//! marks = count, then each mark: length * 2 + rising, first revision less the end of the mark before (zigzag)
+//! ```
+
+use rusqlite::OptionalExtension;
+
+use super::block::Place;
+use super::log::Log;
+use super::sealed::{Press, Tag};
+use crate::document::{Mark, Marks, Trail, Version};
+use crate::store::codec::{BadRecord, Reader, put_number};
+use crate::store::{Incarnation, StoreError};
+
+/// Blocks of this level and above have marks: those of fewer revisions are composed as fast as they are read.
+pub const LEVEL: u32 = 1;
+
+/// The sealed body of a block's marks.
+pub fn seal_marks(press: &mut Press, document: Incarnation, place: Place, marks: &Marks) -> Vec<u8> {
+    let mut content = Vec::with_capacity(8 + marks.iter().len() * 4);
+    put_number(&mut content, marks.iter().len() as u64);
+    let mut end = place.from();
+    for mark in marks.iter() {
+        put_number(&mut content, mark.len << 1 | u64::from(mark.rising));
+        let apart = mark.first.0 as i64 - end.0 as i64;
+        put_number(&mut content, (apart << 1 ^ apart >> 63) as u64);
+        end = mark.last();
+    }
+    press.seal(Tag::Marks, &place.key(document), &content)
+}
+
+fn open_marks(press: &mut Press, document: Incarnation, place: Place, body: &[u8]) -> Result<Marks, String> {
+    let content = press.open(Tag::Marks, &place.key(document), body)?;
+    read_marks(place, &content).map_err(|error| error.to_string())
+}
+
+fn read_marks(place: Place, content: &[u8]) -> Result<Marks, BadRecord> {
+    let senseless = BadRecord::Senseless("mark");
+    let mut content = Reader(content);
+    let mut marks = Marks::default();
+    let mut end = place.from();
+    for _ in 0..content.number()? {
+        let word = content.number()?;
+        let apart = content.number()?;
+        let apart = (apart >> 1) as i64 ^ -((apart & 1) as i64);
+        let first = Version(end.0.checked_add_signed(apart).ok_or(senseless.clone())?);
+        let (len, rising) = (word >> 1, word & 1 == 1);
+        // Within the block: so no arithmetic on it overflows.
+        let last = first.0.checked_add(if rising { len } else { 1 }).ok_or(senseless.clone())? - 1;
+        if len == 0 || first <= place.from() || last > place.to().0 {
+            return Err(senseless);
+        }
+        let mark = Mark { len, first, rising };
+        end = mark.last();
+        marks.push(mark);
+    }
+    Ok(marks)
+}
+
+impl Log<'_> {
+    /// `(from, to]` as one trail; none if there is nothing between.
+    pub fn trail(&mut self, from: Version, to: Version) -> Result<Option<Trail>, StoreError> {
+        let step = Place { level: LEVEL, place: 0 }.size();
+        let mut trails = Vec::new();
+        let mut at = from;
+        while at < to {
+            match Place::largest(at, to).filter(|place| place.level >= LEVEL) {
+                Some(place) => {
+                    trails.push(self.marked_block(place)?);
+                    at = place.to();
+                }
+                None => {
+                    // Singles up to the next place where a block with marks may begin.
+                    let until = to.min(Version((at.0 / step + 1) * step));
+                    trails.extend(self.revisions(at, until)?.iter().map(|revision| Trail::of(revision)));
+                    at = until;
+                }
+            }
+        }
+        Ok(Trail::join_all(trails))
+    }
+
+    /// A block with its marks, composed from what is below it if they are not stored.
+    pub fn marked_block(&mut self, place: Place) -> Result<Trail, StoreError> {
+        if let Some(trail) = self.trails.get(&place) {
+            return Ok(trail.clone());
+        }
+        if let Some(trail) = self.stored_trail(place)? {
+            return Ok(trail);
+        }
+        let parts = if place.level == LEVEL {
+            self.revisions(place.from(), place.to())?.iter().map(|revision| Trail::of(revision)).collect()
+        } else {
+            let children = (0..8).map(|child| Place { level: place.level - 1, place: place.place * 8 + child });
+            children.map(|child| self.marked_block(child)).collect::<Result<Vec<_>, _>>()?
+        };
+        let trail = Trail::join_all(parts).expect("a block is not empty");
+        self.trails.insert(place, trail.clone());
+        Ok(trail)
+    }
+
+    fn stored_trail(&mut self, place: Place) -> Result<Option<Trail>, StoreError> {
+        let sql = "SELECT body FROM marks WHERE document = ?1 AND level = ?2 AND place = ?3";
+        let key = [self.document.0 as i64, i64::from(place.level), place.place as i64];
+        let Some(body) = self.derived_row(place.to(), sql, key)? else { return Ok(None) };
+        let marks = match open_marks(&mut self.reader.press, self.document, place, &body) {
+            Ok(marks) => marks,
+            Err(reason) => {
+                tracing::warn!(document = self.document.0, ?place, reason, "marks are damaged and composed again");
+                return Ok(None);
+            }
+        };
+        let op = self.block(place)?.op;
+        let trail = Trail::new(place.from(), place.to(), op, marks);
+        if trail.is_none() {
+            tracing::warn!(document = self.document.0, ?place, "marks do not cover their block and are composed again");
+        }
+        Ok(trail)
+    }
+
+    /// The body of a derived row, if it is there and lies before what is in memory only.
+    pub fn derived_row(
+        &self,
+        to: Version,
+        sql: &str,
+        key: impl rusqlite::Params,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.unfolded.is_some_and(|first| first <= to) {
+            return Ok(None);
+        }
+        let body = self
+            .reader
+            .conn
+            .prepare_cached(sql)
+            .and_then(|mut select| select.query_row(key, |row| row.get::<_, Vec<u8>>(0)).optional());
+        body.or_else(|error| match self.fault(to, error) {
+            StoreError::Damaged { reason, .. } => {
+                tracing::warn!(document = self.document.0, %to, reason, "a derived row cannot be read; it is made again");
+                Ok(None)
+            }
+            unavailable => Err(unavailable),
+        })
+    }
+}
