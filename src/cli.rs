@@ -12,6 +12,7 @@ use crate::hub::System;
 use crate::limits::Limits;
 use crate::logs;
 use crate::metrics::Metrics;
+use crate::past;
 use crate::replay;
 use crate::server::{self, Entry, Parts, SECRET_BYTES, Secret, Tokens};
 use crate::shutdown;
@@ -35,6 +36,14 @@ enum Command {
     Replay(replay::Flags),
     /// Measure what a server costs under load, beside the least that the same traffic could cost
     Bench(bench::Flags),
+    /// Who wrote when, and how much
+    Log(past::LogFlags),
+    /// The content at a version
+    Show(past::ShowFlags),
+    /// What differs between two versions
+    Diff(past::DiffFlags),
+    /// Who wrote each line, and where a text that is gone went
+    Blame(past::BlameFlags),
 }
 
 /// Runs a command. A failure is one sentence on standard error.
@@ -44,6 +53,10 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Serve(flags) => wait_for(serve(flags)),
             Command::Replay(flags) => wait_for(replay::run(flags)),
             Command::Bench(flags) => bench::run(flags),
+            Command::Log(flags) => wait_for(past::log(flags)),
+            Command::Show(flags) => wait_for(past::show(flags)),
+            Command::Diff(flags) => wait_for(past::diff(flags)),
+            Command::Blame(flags) => wait_for(past::blame(flags)),
         };
         drop(logs);
         done

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod logs;
 pub mod metrics;
 pub mod ot;
+pub mod past;
 pub mod protocol;
 pub mod replay;
 pub mod server;

@@ -57,6 +57,16 @@ pub struct Limits {
     pub revisions_per_page: u64,
     /// Most documents of one answer over HTTP: each costs a look at the end of its log.
     pub documents_per_page: u64,
+    /// Most stretches of a page of history: each may be found in another part of the log.
+    pub stretches_per_page: u64,
+    /// Most runs of a diff, and of a page of blame: some ten megabytes of JSON.
+    pub runs_per_page: usize,
+    /// Longest text to search the history for, in scalar values.
+    pub search_length: usize,
+    /// Most places in one answer of a search.
+    pub search_found: u64,
+    /// Most revisions that one search goes over: a second or two of one core.
+    pub search_revisions: u64,
 }
 
 /// Longest `Idempotency-Key`, in characters: any random id or hash fits. It is kept as a hash, so length costs nothing; the
@@ -90,6 +100,11 @@ impl Default for Limits {
             document_idle: Duration::from_secs(30),
             revisions_per_page: 5_000,
             documents_per_page: 1_000,
+            stretches_per_page: 500,
+            runs_per_page: 100_000,
+            search_length: 200,
+            search_found: 500,
+            search_revisions: 500_000,
         }
     }
 }

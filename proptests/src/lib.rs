@@ -3,6 +3,7 @@
 pub mod cases;
 pub mod exhaustive;
 pub mod faulty;
+pub mod fold;
 pub mod golden;
 pub mod live;
 pub mod mutants;
@@ -13,6 +14,7 @@ pub mod scribe;
 mod source;
 pub mod trace;
 pub mod twins;
+pub mod versions;
 pub mod writers;
 
 pub use source::{Source, TestCaseResult, check_random};

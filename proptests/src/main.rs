@@ -4,7 +4,7 @@ use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use proptests::{golden, mutants, twins};
+use proptests::{golden, mutants, twins, versions};
 
 /// What goes with Variorum's proofs.
 #[derive(Parser)]
@@ -33,6 +33,30 @@ enum Command {
     },
     /// Answer the questions on standard input, a line of JSON each.
     Answer,
+    /// Play the recordings and hold every version of them against a naive fold.
+    Versions {
+        /// Every single version; else each 97th.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Measure how long it takes to read the past of a document.
+    Measure {
+        /// The directory of its store; what is in it is folded.
+        data: std::path::PathBuf,
+        /// The document.
+        doc: String,
+        /// How many requests of each sort.
+        #[arg(long, default_value_t = 1_000)]
+        times: u64,
+    },
+    /// Run any command of `variorum`, for the tests of the documentation.
+    Run {
+        /// The command.
+        command: String,
+        /// What it is given.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
     /// Serve, as `variorum serve` does: a process for the crash suite to kill.
     Serve {
         /// What `variorum serve` is given.
@@ -56,6 +80,9 @@ fn main() -> ExitCode {
         }
         Command::Answer => twins::answer(io::stdin().lock(), &mut BufWriter::new(io::stdout().lock()))
             .map_err(|error| error.to_string()),
+        Command::Versions { all } => said(waiting(versions::check_recordings(if all { 1 } else { 97 }))),
+        Command::Measure { data, doc, times } => said(waiting(versions::measure(data, &doc, times))),
+        Command::Run { command, flags } => return variorum(&command, flags),
         Command::Serve { flags } => return variorum("serve", flags),
         Command::Bench { flags } => return variorum("bench", flags),
     };
@@ -77,4 +104,9 @@ fn variorum(command: &str, flags: Vec<String>) -> ExitCode {
 fn said<E: std::fmt::Display>(outcome: Result<String, E>) -> Result<(), String> {
     println!("{}", outcome.map_err(|error| error.to_string())?);
     Ok(())
+}
+
+/// Waits for what is done with a server.
+fn waiting(done: impl Future<Output = Result<String, String>>) -> Result<String, String> {
+    tokio::runtime::Runtime::new().map_err(|error| error.to_string())?.block_on(done)
 }

@@ -353,8 +353,70 @@ async fn the_whole_session_is_what_a_server_says() {
 
 #[tokio::test]
 async fn the_http_examples_are_one_session_with_a_server() {
-    let page = page();
     let server = Server::start().await;
+    http_session(&page(), &server).await;
+    server.stop().await;
+}
+
+/// The versions page begins with what was typed; what it shows after that is what a server, and the command line, say of it.
+#[tokio::test]
+async fn the_versions_page_is_one_session_with_a_server() {
+    let page = Page::read("versions.md");
+    let server = Server::start().await;
+    let mut writers = BTreeMap::new();
+    for (name, client) in [("Ana", "kJ3vQm0xTq2yWn8sBf5hLA"), ("Bo", "Zp7cRd1uGe4oXa9iVt6wMg")] {
+        let mut raw = Raw::connect(server.address).await;
+        raw.hello(client, name).await;
+        raw.open("poem", "").await;
+        writers.insert(name, (raw, 0));
+    }
+    for edit in page.values("json edits") {
+        let (raw, seq) = writers.get_mut(edit["by"].as_str().unwrap()).expect("Ana or Bo");
+        *seq += 1;
+        raw.edit("poem", edit["version"].as_u64().unwrap(), *seq, edit["op"].clone()).await;
+        // What the other one wrote comes first.
+        while raw.hear().await["type"] != "ack" {}
+    }
+    http_session(&page, &server).await;
+    for block in page.blocks("console") {
+        let (command, shown) = block.text.split_once('\n').expect("a command and what it prints");
+        let words = command.strip_prefix("$ variorum ").expect("a command of ours").split(' ');
+        let url = format!("http://{}", server.address);
+        let printed = tokio::process::Command::new(env!("CARGO_BIN_EXE_proptests"))
+            .arg("run")
+            .args(words)
+            .args(["--url", &url])
+            .output();
+        let printed = String::from_utf8(printed.await.unwrap().stdout).unwrap();
+        assert_eq!(undated(printed.trim_end()), undated(shown.trim_end()), "{command}");
+    }
+    server.stop().await;
+}
+
+/// A text in which every date is the same.
+fn undated(text: &str) -> String {
+    const DATE: &str = "2026-01-01T00:00:00Z";
+    let alike =
+        |date: &str| date.bytes().zip(DATE.bytes()).all(|(a, b)| a == b || (a.is_ascii_digit() && b.is_ascii_digit()));
+    let mut undated = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        match rest.get(..DATE.len()).filter(|date| alike(date)) {
+            Some(_) => {
+                undated += DATE;
+                rest = &rest[DATE.len()..];
+            }
+            None => {
+                undated.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    undated
+}
+
+/// Asks a server what the page asks, in turn, and compares the answers.
+async fn http_session(page: &Page, server: &Server) {
     let mut meaning = Meaning::default();
     for block in page.blocks("http") {
         let (request, answer) = block.text.split_once("\n\n").expect("a request, an empty line, an answer");
@@ -380,7 +442,7 @@ async fn the_http_examples_are_one_session_with_a_server() {
             let said = serde_json::from_str(rest).unwrap_or_else(|error| panic!("{at}: {error}"));
             meaning.check(&said, &heard.json()).unwrap_or_else(|why| panic!("{at}\n{why}"));
         } else {
-            assert_eq!(heard.body, rest.trim_end(), "{at}");
+            assert_eq!(heard.body.trim_end(), rest.trim_end(), "{at}");
         }
         for (name, value) in shown {
             // `Answer` keeps its head in lower case.
@@ -388,7 +450,6 @@ async fn the_http_examples_are_one_session_with_a_server() {
             assert_eq!(heard.header(&name.to_lowercase()), Some(value), "{at}");
         }
     }
-    server.stop().await;
 }
 
 /// The header on the first line, if it is one.

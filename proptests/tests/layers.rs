@@ -15,6 +15,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("client", &["protocol", "document", "ot"]),
     ("replay", &["client", "document", "ot"]),
     ("bench", &["client", "protocol", "document", "ot", "replay", "server", "limits", "cli"]),
+    ("past", &["client", "protocol", "document"]),
     ("limits", &["document"]),
     ("metrics", &[]),
     ("shutdown", &[]),

@@ -19,7 +19,9 @@ mod core;
 mod dial;
 mod doc;
 mod event;
+mod http;
 mod machine;
+mod past;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +37,9 @@ pub use backoff::Backoff;
 pub use dial::{BadAddress, Connector, Tcp};
 pub use doc::{Doc, NotFlushed};
 pub use event::{Closed, Event, Unsent, Why};
+pub use http::{Http, RequestError, encoded};
 pub use machine::{EditError, Machine, Step};
+pub use past::{Past, Wanted, When};
 
 /// Who a client is.
 #[derive(Debug, Clone, PartialEq, Eq)]

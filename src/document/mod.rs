@@ -4,9 +4,9 @@ mod credit;
 mod diff;
 mod history;
 mod label;
-mod merge;
 mod ledger;
 mod marks;
+mod merge;
 mod names;
 mod refusal;
 mod revision;
@@ -23,9 +23,9 @@ pub use credit::{Credit, Credits};
 pub use diff::{Change, Run};
 pub use history::{History, Piece};
 pub use label::{BadLabelName, Label, LabelName};
-pub use merge::{Merge, MergeDecision, MergeRun};
 pub use ledger::{Entry, LEDGER_PAGE, LedgerPage};
 pub use marks::{Mark, Marks, MarksReader};
+pub use merge::{Merge, MergeDecision, MergeRun};
 pub use names::{
     BadDocumentId, Chain, ChainKey, ClientKey, DocumentId, Epoch, Kind, Seq, Time, UnsupportedKind, Version, public_id,
 };

@@ -18,13 +18,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::{Notify, OnceCell, Semaphore};
 
 pub use authority::Outcome;
 pub use branch::{Branched, Merged, NotMerged};
 pub use follow::{Body, CatchUp, Delivery, Follow, Following, Reply, taken_as};
 pub use live::{Ended, Live, Reset};
 pub use located::Located;
+pub use past::{SearchError, beside};
 pub use presence::{PresenceChange, PresenceState};
 pub use restore::Restore;
 pub use signal::{Signal, Token};
@@ -37,6 +38,9 @@ use crate::document::{
 use crate::metrics::Metrics;
 use crate::ot::TextOpBuilder;
 use crate::store::{Created, Found, SNAPSHOT_EVERY, Store, StoreError};
+
+/// Searches of histories at once: each keeps a core busy for up to seconds.
+const SEARCHES: usize = 2;
 
 /// How the hub behaves; see `limits.rs` for the reasons of the bounds.
 #[derive(Debug, Clone)]
@@ -54,6 +58,8 @@ pub struct Hub {
     store: Arc<dyn Store>,
     world: Arc<dyn World>,
     settings: Settings,
+    /// Who may search a history now.
+    searches: Semaphore,
     /// Documents in memory or on their way there. An entry is taken out when its document retires.
     entries: Mutex<HashMap<DocumentId, Arc<Entry>>>,
     /// No document is opened any more.
@@ -135,6 +141,7 @@ impl Hub {
             store,
             world,
             settings,
+            searches: Semaphore::new(SEARCHES),
             entries: Mutex::default(),
             draining: AtomicBool::new(false),
             running: AtomicU64::new(0),

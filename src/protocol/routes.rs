@@ -41,6 +41,14 @@ routes! {
     Content = GET "/v1/docs/{id}/content";
     /// What came after a version.
     Revisions = GET "/v1/docs/{id}/revisions";
+    /// Who wrote when, and how much.
+    History = GET "/v1/docs/{id}/history";
+    /// What differs between two versions.
+    Diff = GET "/v1/docs/{id}/diff";
+    /// Who wrote each character of a version.
+    Blame = GET "/v1/docs/{id}/blame";
+    /// Where a text has stood.
+    Search = GET "/v1/docs/{id}/search";
     /// Asks for a change.
     Edit = POST "/v1/docs/{id}/edits";
     /// Lists the names of versions.

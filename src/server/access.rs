@@ -95,6 +95,7 @@ pub(super) fn needs(route: Route) -> Needs {
         Route::Read | Route::Content | Route::Revisions | Route::Labels | Route::Label => Needs::Read,
         // The branch's own id, and the branch to merge, are asked for by the handler.
         Route::Branch | Route::Branches => Needs::Read,
+        Route::History | Route::Diff | Route::Blame | Route::Search => Needs::Read,
         Route::Edit | Route::Replace => Needs::Propose,
         Route::Create | Route::PutLabel | Route::DeleteLabel | Route::Restore | Route::Merge => Needs::Write,
         Route::List | Route::Delete => Needs::Admin,

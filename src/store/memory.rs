@@ -78,10 +78,10 @@ impl Log {
             self.taken.insert(origin.client, Taken { seq: origin.seq, version: revision.version });
         }
         self.revisions.push(revision);
-        let head = self.head().0;
+        let (start, head) = (self.start().0, self.head().0);
         let whole = |level: &usize| {
             let size = block_size(*level);
-            head.is_multiple_of(size) && self.start().0 + size <= head
+            head.is_multiple_of(size) && start + size <= head
         };
         for level in (0..).take_while(whole).collect::<Vec<_>>() {
             let size = block_size(level);

@@ -30,7 +30,7 @@ impl Meaning {
             ("epoch" | "chain" | "session" | "left", Value::String(page), Value::String(server)) => {
                 self.meet(name, page, server)
             }
-            ("time" | "created" | "changed", Value::Number(page), Value::Number(server)) => {
+            ("time" | "began" | "created" | "changed", Value::Number(page), Value::Number(server)) => {
                 let (page, server) = (page.as_u64().unwrap_or(0), server.as_u64().unwrap_or(0));
                 // Equal times of the page may be moments of the server that are apart; the other order is never right.
                 let disorder = |(p, s): &(u64, u64)| (*p < page && *s > server) || (*p > page && *s < server);

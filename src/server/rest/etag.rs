@@ -26,12 +26,7 @@ impl fmt::Display for Tag {
 impl Tag {
     /// Whether `If-None-Match` says that the client has this version.
     pub(super) fn is_known(&self, headers: &HeaderMap) -> bool {
-        let tag = self.to_string();
-        let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        known.flat_map(|value| value.split(',')).any(|value| {
-            let value = value.trim();
-            value == "*" || value.strip_prefix("W/").unwrap_or(value) == tag
-        })
+        is_known(&self.to_string(), headers)
     }
 
     fn parse(text: &str) -> Option<Tag> {
@@ -42,6 +37,15 @@ impl Tag {
         let version = version.parse().ok().filter(|version| *version < 1 << 53)?;
         whole.then_some(Tag { epoch: epoch.parse().ok()?, version: Version(version), chain: chain.parse().ok()? })
     }
+}
+
+/// Whether `If-None-Match` says that the client has what this tag names.
+pub(super) fn is_known(tag: &str, headers: &HeaderMap) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.flat_map(|value| value.split(',')).any(|value| {
+        let value = value.trim();
+        value == "*" || value.strip_prefix("W/").unwrap_or(value) == tag
+    })
 }
 
 /// What a writer had read, as `If-Match` names it.

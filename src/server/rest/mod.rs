@@ -1,13 +1,17 @@
 //! The HTTP part: the same documents, read and edited by requests. One line per endpoint here, one file per subject beside.
 
+mod blame;
 mod body;
 mod branches;
 mod content;
+mod diff;
 mod documents;
 mod edits;
 mod endpoint;
 mod etag;
 mod health;
+mod history;
+mod immutable;
 mod labels;
 mod listing;
 mod parameters;
@@ -15,6 +19,7 @@ mod place;
 mod replacement;
 mod restore;
 mod revisions;
+mod search;
 mod submission;
 
 use crate::protocol::Route;
@@ -33,6 +38,10 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint::document(Route::Replace, |id, request| Box::pin(replacement::put(id, request))),
     Endpoint::document(Route::Content, |id, request| Box::pin(content::bare(id, request))),
     Endpoint::document(Route::Revisions, |id, request| Box::pin(revisions::page(id, request))),
+    Endpoint::document(Route::History, |id, request| Box::pin(history::page(id, request))),
+    Endpoint::document(Route::Diff, |id, request| Box::pin(diff::between(id, request))),
+    Endpoint::document(Route::Blame, |id, request| Box::pin(blame::of_version(id, request))),
+    Endpoint::document(Route::Search, |id, request| Box::pin(search::in_history(id, request))),
     Endpoint::document(Route::Edit, |id, request| Box::pin(edits::post(id, request))),
     Endpoint::document(Route::Labels, |id, request| Box::pin(labels::list(id, request))),
     Endpoint::document(Route::Label, |id, request| Box::pin(labels::read_one(id, request))),

@@ -69,8 +69,8 @@ use super::{
     StoreError, Tail,
 };
 use crate::document::{
-    ClientKey, DocumentId, Identity, LEDGER_PAGE, Label, LabelName, LedgerPage, Revision, Snapshot, Stretch, Taken, Time, Trail,
-    Version,
+    ClientKey, DocumentId, Identity, LEDGER_PAGE, Label, LabelName, LedgerPage, Revision, Snapshot, Stretch, Taken,
+    Time, Trail, Version,
 };
 use crate::metrics::Metrics;
 

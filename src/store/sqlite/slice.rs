@@ -156,6 +156,8 @@ impl Put {
             Put::Page { document, .. }
             | Put::DropPage { document, .. }
             | Put::Block { document, .. }
+            | Put::Marks { document, .. }
+            | Put::Ledger { document, .. }
             | Put::Client { document, .. }
             | Put::Snapshot { document, .. } => Some(*document),
             Put::Sweep { .. } | Put::Swept { .. } | Put::DropRow { .. } => None,

@@ -20,15 +20,8 @@ pub enum Table {
 }
 
 impl Table {
-    const ALL: [Table; 7] = [
-        Table::Pages,
-        Table::Blocks,
-        Table::Clients,
-        Table::Snapshots,
-        Table::Labels,
-        Table::Marks,
-        Table::Ledger,
-    ];
+    const ALL: [Table; 7] =
+        [Table::Pages, Table::Blocks, Table::Clients, Table::Snapshots, Table::Labels, Table::Marks, Table::Ledger];
 
     /// How many bytes each of the first rows of a document has.
     fn look(self) -> &'static str {

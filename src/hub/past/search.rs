@@ -1,0 +1,65 @@
+//! Searching a stretch of history for a text, in bounded time.
+
+use super::beside;
+use crate::document::{Appearance, Search, Version};
+use crate::hub::live::Live;
+use crate::store::StoreError;
+
+/// Revisions read at a time: bounds what they take in memory.
+const READ_AT_ONCE: u64 = 4096;
+/// Places of one text that are kept in mind.
+const PLACES_MAX: usize = 10_000;
+/// Steps of one search, each a place held against a revision: some seconds of one core.
+const STEPS_MAX: u64 = 1 << 30;
+
+/// Why a search was not finished.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SearchError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The text stands in too many places to follow them all.
+    #[error(
+        "the text was found in {places} places up to version {version}; search for a longer text, or between fewer versions"
+    )]
+    TooMany {
+        /// How many were found.
+        places: usize,
+        /// Up to which version the search had come.
+        version: Version,
+    },
+}
+
+impl Live {
+    /// Every place where a text has stood between two versions, the newest first.
+    pub async fn search(&self, wanted: &str, since: Version, until: Version) -> Result<Vec<Appearance>, SearchError> {
+        // Each goes on for long: the others wait their turn.
+        let _turn = self.hub.searches.acquire().await;
+        let base = self.snapshot_at(since).await?;
+        let wanted = wanted.to_owned();
+        let mut search = beside(move || Search::new(&wanted, base.content)).await;
+        let (mut at, mut steps) = (since, 0);
+        while at < until {
+            let to = until.min(Version(at.0 + READ_AT_ONCE));
+            let revisions = self.revisions(at, to).await?;
+            steps += search.standing() as u64 * to.since(at);
+            if search.places() > PLACES_MAX || steps > STEPS_MAX {
+                return Err(SearchError::TooMany { places: search.places(), version: at });
+            }
+            let document = self.incarnation;
+            let gone_over = beside(move || {
+                for revision in revisions {
+                    search.step(&revision).map_err(|mismatch| StoreError::Damaged {
+                        document,
+                        version: revision.version,
+                        reason: mismatch.to_string(),
+                    })?;
+                }
+                Ok::<_, StoreError>(search)
+            });
+            search = gone_over.await?;
+            at = to;
+        }
+        Ok(search.finish())
+    }
+}
