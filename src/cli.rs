@@ -44,6 +44,14 @@ enum Command {
     Diff(past::DiffFlags),
     /// Who wrote each line, and where a text that is gone went
     Blame(past::BlameFlags),
+    /// Name a version, or list the names
+    Label(past::LabelFlags),
+    /// Take back a version, a stretch of history or one person's share of it
+    Restore(past::RestoreFlags),
+    /// Make a document that begins at a version of another, or list those there are
+    Branch(past::BranchFlags),
+    /// Take over what was written on a branch
+    Merge(past::MergeFlags),
 }
 
 /// Runs a command. A failure is one sentence on standard error.
@@ -57,6 +65,10 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Show(flags) => wait_for(past::show(flags)),
             Command::Diff(flags) => wait_for(past::diff(flags)),
             Command::Blame(flags) => wait_for(past::blame(flags)),
+            Command::Label(flags) => wait_for(past::label(flags)),
+            Command::Restore(flags) => wait_for(past::restore(flags)),
+            Command::Branch(flags) => wait_for(past::branch(flags)),
+            Command::Merge(flags) => wait_for(past::merge(flags)),
         };
         drop(logs);
         done

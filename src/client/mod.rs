@@ -22,6 +22,7 @@ mod event;
 mod http;
 mod machine;
 mod past;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,7 @@ pub use event::{Closed, Event, Unsent, Why};
 pub use http::{Http, RequestError, encoded};
 pub use machine::{EditError, Machine, Step};
 pub use past::{Past, Wanted, When};
+pub use versions::Versions;
 
 /// Who a client is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,8 @@
-//! The commands `variorum log`, `show`, `diff` and `blame`: a document's past, from a running server.
+//! The commands on a document's versions, on a running server: `log`, `show`, `diff` and `blame` here, those that write in
+//! `revise`.
 
 mod blame;
+mod revise;
 mod show;
 
 use std::io::{IsTerminal, Write};
@@ -14,6 +16,7 @@ use crate::document::{DocumentId, Time, Version};
 use crate::protocol::{Paint, StretchView, UserView, diff_text};
 
 pub use blame::{BlameFlags, blame};
+pub use revise::{BranchFlags, LabelFlags, MergeFlags, RestoreFlags, branch, label, merge, restore};
 pub use show::{ShowFlags, show};
 
 /// The server and document that a command is about.

@@ -9,6 +9,7 @@ use proptests::faulty::{Call, Fate, Faulty};
 use proptests::live::{Server, history};
 use proptests::{Source, check_random, plain};
 use serde_json::{Value, json};
+use variorum::client::{Http, RequestError, Versions};
 use variorum::document::{
     Author, ClientKey, DocumentId, Edit, Kind, Merge, MergeRun, Origin, SentOp, Seq, User, Version,
 };
@@ -16,6 +17,7 @@ use variorum::hub::{Branched, Creation, Hub, Live, Outcome, Settings, System};
 use variorum::limits::Limits;
 use variorum::metrics::Metrics;
 use variorum::ot::{Op, TextOp, compose_all};
+use variorum::protocol::{Code, RestoreWhat};
 use variorum::store::{MemoryStore, Store};
 
 use super::characters::{Log, Typist, agree_in_order, deleted, set, typed};
@@ -358,6 +360,35 @@ async fn a_document_with_branches_is_not_deleted() {
         assert_eq!(ask(&server, "DELETE", branch, Value::Null).await.0, 204);
     }
     assert_eq!(ask(&server, "DELETE", "d", Value::Null).await.0, 204);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_rust_client_asks_for_all_of_it() {
+    let server = Server::start().await;
+    ask(&server, "PUT", "d", json!({"kind": "text", "content": "The quick fox"})).await;
+    let versions = |name: &str| {
+        let http = Http::new(&format!("http://{}", server.address), None).expect("an address");
+        Versions::new(http, id(name))
+    };
+    let (d, b) = (versions("d"), id("b"));
+    let label = d.label(&"first / draft".parse().expect("a name"), None, "why").await.expect("it is named");
+    assert_eq!((label.version, label.note.as_str()), (Version(1), "why"));
+    assert_eq!(d.labels().await.expect("they are listed"), [label]);
+    let made = d.branch(&b, Some(Version(1))).await.expect("it is made");
+    assert_eq!(d.branches().await.expect("they are listed"), [made]);
+    ask(&server, "POST", "b/edits", json!({"version": 1, "op": [13, "!"]})).await;
+    let seen = d.merge(&b, true).await.expect("it is seen");
+    let merged = d.merge(&b, false).await.expect("it is merged");
+    assert_eq!((seen.version, merged.version, merged.repeated), (Version(2), Version(2), false));
+    let restored = d.restore(&RestoreWhat::Version(Version(1)), false).await.expect("it is restored");
+    assert_eq!(restored.version, Some(Version(3)));
+    let stretch = RestoreWhat::Stretch { from: Version(2), to: Version(3), user: None };
+    let seen = d.restore(&stretch, true).await.expect("it is seen");
+    assert_eq!((seen.version, json!(seen.op)), (None, json!([13, "!"])));
+    d.delete_label(&"first / draft".parse().expect("a name")).await.expect("it is taken away");
+    let unknown = d.merge(&id("nobody"), false).await.expect_err("there is no such branch");
+    assert!(matches!(unknown, RequestError::Refused { code: Code::UnknownDocument, .. }), "{unknown}");
     server.stop().await;
 }
 
