@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::core::{Handle, Sheet};
 use super::event::{Closed, Event};
-use super::machine::{EditError, Machine};
+use super::machine::{EditError, Kept, Machine};
 use crate::document::{DocumentId, Version};
 use crate::ot::{Content, LengthMismatch, TextOp};
 use crate::protocol::Create;
@@ -40,6 +40,19 @@ impl Doc {
         });
         opened.await?;
         Ok(doc)
+    }
+
+    pub(super) fn resume(client: Arc<Handle>, id: DocumentId, kept: Kept) -> Result<Self, Closed> {
+        let machine = Machine::resume(id.clone(), kept).map_err(|mismatch| {
+            Closed::new(None, format!("what was kept of document {id} does not fit together: {mismatch}"))
+        })?;
+        let sheet = client.0.enter(id, machine)?;
+        Ok(Doc { client, sheet })
+    }
+
+    /// What to keep of it over a restart of the program; [`Client::resume`](super::Client::resume) goes on with it.
+    pub fn keep(&self) -> Option<Kept> {
+        self.look(Machine::keep)
     }
 
     /// The document's name.

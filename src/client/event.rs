@@ -31,6 +31,8 @@ pub enum Event {
     },
     /// The text on the screen was replaced by the server's.
     Reset {
+        /// The text that is there now: events that follow go on from it.
+        text: Content,
         /// Why it could not be continued.
         why: Why,
         /// What the server has not taken and this client no longer sends: the application's to keep or to offer anew.

@@ -39,7 +39,7 @@ pub use dial::{BadAddress, Connector, Tcp};
 pub use doc::{Doc, NotFlushed};
 pub use event::{Closed, Event, Unsent, Why};
 pub use http::{Http, RequestError, encoded};
-pub use machine::{EditError, Machine, Step};
+pub use machine::{EditError, Kept, Machine, Step};
 pub use past::{Past, Wanted, When};
 pub use versions::Versions;
 
@@ -127,6 +127,12 @@ impl Client {
     /// connections as that takes.
     pub async fn open(&self, id: DocumentId, create: Option<Create>) -> Result<Doc, Closed> {
         Doc::open(self.0.clone(), id, create).await
+    }
+
+    /// Goes on with a document as it was kept; what it holds unsent is sent once there is a connection. Waits for nothing:
+    /// the text is there.
+    pub fn resume(&self, id: DocumentId, kept: Kept) -> Result<Doc, Closed> {
+        Doc::resume(self.0.clone(), id, kept)
     }
 
     /// Cuts the connection and makes it anew: for when the network is known to have changed.

@@ -11,9 +11,12 @@
 //! An op typed while the document is not open waits in the buffer alone, and leaves as soon as it is. An op once sent is
 //! only ever changed by rebasing: nothing is composed into it, because the server may have it already.
 
+mod keep;
 mod receive;
 #[cfg(test)]
 mod tests;
+
+pub use keep::Kept;
 
 use super::event::{Closed, Event, Unsent, Why};
 use crate::document::{Chain, DocumentId, Seq, Version};
@@ -130,6 +133,12 @@ impl Machine {
         self.place.as_ref().map_or(Version::ZERO, |place| place.version)
     }
 
+    /// The place in the document's history that the server's part of the text is of; none before it was opened once.
+    pub fn place(&self) -> Option<Place> {
+        let Here { epoch, version, chain } = self.place.as_ref()?;
+        Some(Place { epoch: epoch.clone(), version: *version, chain: chain.to_string() })
+    }
+
     /// Whether everything typed is a revision: the text on the screen is that of [`Machine::version`].
     pub fn is_synchronized(&self) -> bool {
         self.in_flight.is_none() && self.buffer.is_none()
@@ -233,15 +242,10 @@ impl Machine {
     /// Opens the document on the connection: from where the client is, unless the text must be taken anew.
     fn open(&mut self, events: Vec<Event>) -> Step {
         self.link = Link::Opening;
-        let here = self.place.as_ref().filter(|_| self.afresh.is_none());
         let open = Open {
             doc: self.doc.clone(),
             create: self.create.clone(),
-            from: here.map(|here| Place {
-                epoch: here.epoch.clone(),
-                version: here.version,
-                chain: here.chain.to_string(),
-            }),
+            from: self.place().filter(|_| self.afresh.is_none()),
             pending: self.in_flight.as_ref().map(|in_flight| in_flight.seq),
         };
         Step { send: Some(ClientMessage::Open(open)), events, ..Step::default() }

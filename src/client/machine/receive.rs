@@ -119,7 +119,7 @@ impl Machine {
         self.screen = Content::from(content);
         self.place = Some(there);
         if !first {
-            events.push(Event::Reset { why, unsent });
+            events.push(Event::Reset { text: self.screen.clone(), why, unsent });
         }
     }
 

@@ -300,6 +300,7 @@ fn another_incarnation_hands_back_everything_unsent() {
     alice.connects();
     alice.hears_opened(0, json!({"content": "", "reset": "epoch", "epoch": NEW_EPOCH}));
     let reset = Event::Reset {
+        text: Content::default(),
         why: Why::Place("epoch".into()),
         unsent: Some(Unsent { op: TextOp::from_json(r#"["a"]"#).unwrap(), screen: "a".into() }),
     };
@@ -334,7 +335,10 @@ fn a_text_that_differs_from_the_servers_is_taken_anew() {
     assert_eq!(alice.said(), ["open afresh"]);
     alice.hears_opened(0, json!({"content": "abd"}));
     assert_eq!(alice.screen(), "abd");
-    assert_eq!(alice.events[0], Event::Reset { why: Why::Diverged(Version(0)), unsent: None });
+    assert_eq!(
+        alice.events[0],
+        Event::Reset { why: Why::Diverged(Version(0)), unsent: None, text: Content::from(alice.screen().as_str()) }
+    );
 }
 
 #[test]
@@ -405,4 +409,34 @@ fn a_reader_does_not_type() {
     let op = TextOp::splice(0, 0, 0, "a").unwrap();
     assert_eq!(alice.machine.edit(&op).unwrap_err(), EditError::ReadOnly);
     assert_eq!(alice.screen(), "");
+}
+
+#[test]
+fn what_was_kept_goes_on_after_a_restart_as_if_there_had_been_none() {
+    let mut alice = alice("ab");
+    alice.types(1, "x");
+    alice.types(2, "y");
+    let kept = alice.machine.keep().expect("the document was opened");
+    let json = serde_json::to_string(&kept).unwrap();
+    let kept = serde_json::from_str(&json).unwrap();
+    alice.machine = Machine::resume("notes".parse().unwrap(), kept).unwrap();
+    alice.said.clear();
+    assert_eq!(alice.machine.text().to_string(), "axyb");
+    alice.types(4, "z");
+    alice.connects();
+    assert_eq!(alice.said, ["open from 0 pending 1"]);
+    // The edit sent before was taken; what was typed before and after the restart is sent as one, under the next seq.
+    let taken = json!({"version": 1, "op": [1, "x", 1], "chain": chain(1), "time": 0, "seq": 1});
+    alice.said.clear();
+    alice.hears_opened(1, json!({"taken": {"seq": 1, "version": 1}, "revisions": [taken]}));
+    assert_eq!(alice.said, [r#"edit 2@1 [2,"y",1,"z"]"#]);
+}
+
+#[test]
+fn what_was_kept_and_does_not_fit_together_is_not_taken() {
+    let mut alice = alice("ab");
+    alice.types(1, "x");
+    let json = serde_json::to_string(&alice.machine.keep().unwrap()).unwrap();
+    let kept = serde_json::from_str(&json.replace("axb", "axxb")).unwrap();
+    assert_eq!(Machine::resume("notes".parse().unwrap(), kept).err(), Some(LengthMismatch { op: 3, found: 4 }));
 }
