@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use variorum::client::{Backoff, Client, Create, Event, Identity, Options};
 use variorum::limits::Limits;
 use variorum::store::MemoryStore;
 
@@ -544,5 +545,30 @@ async fn who_opens_a_document_anew_does_not_seem_to_have_left() {
     assert_eq!(presence["states"][0]["session"], json!(bo.session));
     assert_eq!(presence["states"][0]["state"], json!(null), "what it showed before is gone: {presence}");
     assert_eq!(presence["count"], 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_comes_back_once_where_another_connection_took_its_place() {
+    let server = Server::start().await;
+    let backoff = Backoff { first: Duration::from_millis(1), most: Duration::from_millis(1) };
+    let options = Options { backoff, ..Options::default() };
+    let client = Client::connect(&server.url(), Identity::new(secret("rival")), options).unwrap();
+    let doc = client.open("notes".parse().unwrap(), Some(Create::text(""))).await.unwrap();
+    let (_, mut events) = doc.events();
+    // It may have been a connection of its own that it had given up: the client is back, and the other is ended.
+    let mut other = server.client("rival").await;
+    assert_eq!(other.close_code().await, Some(4409));
+    doc.insert(0, "x").unwrap();
+    doc.flushed().await.unwrap();
+    // Twice within a minute is another program: it has the place.
+    let mut other = server.client("rival").await;
+    let closed = loop {
+        if let Event::Closed { closed, .. } = patient(events.recv()).await.expect("the document ends with an event") {
+            break closed;
+        }
+    };
+    assert!(closed.message.contains("4409"), "{closed}");
+    assert_eq!(other.open("notes", "").await["content"], "x");
     server.stop().await;
 }

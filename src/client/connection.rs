@@ -22,6 +22,9 @@ use crate::protocol::{ClientMessage, Code, Hello, PROTOCOL, ServerMessage, close
 
 /// Messages read before what they gave rise to is written.
 const READ_AT_ONCE: usize = 32;
+/// Superseded twice within this time, a client leaves its place to the other. Once may have been its own doing: a connection
+/// that it had given up, and that reached the server late.
+const RIVAL_WITHIN: Duration = Duration::from_secs(60);
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -31,6 +34,8 @@ enum End {
     Lost { retry: Option<Duration>, welcomed: bool, why: String },
     /// It is cut as the application wishes, and made anew at once.
     Cut,
+    /// Another connection of this client took its place.
+    Superseded(Closed),
     /// The client is no longer served.
     Final(Closed),
 }
@@ -51,6 +56,7 @@ pub(super) async fn keep_connected<C: Connector>(
         person: None,
     });
     let mut failures = 0;
+    let mut superseded: Option<Instant> = None;
     let closed = loop {
         if core.wish() == Some(Wish::Leave) {
             break Closed::new(None, "the client has left");
@@ -69,6 +75,13 @@ pub(super) async fn keep_connected<C: Connector>(
         let wait = match end {
             End::Final(closed) => break closed,
             End::Cut => continue,
+            End::Superseded(closed) => {
+                let before = superseded.replace(Instant::now());
+                if before.is_some_and(|before| before.elapsed() < RIVAL_WITHIN) {
+                    break closed;
+                }
+                options.backoff.wait(failures, (options.random)())
+            }
             End::Lost { retry, welcomed, why } => {
                 if welcomed {
                     failures = 0;
@@ -256,9 +269,11 @@ impl<'c, I: AsyncRead + AsyncWrite + Unpin> Line<'c, I> {
         let code = u16::from(frame.code);
         let error = self.error.take();
         let why = error.as_ref().map_or_else(|| frame.reason.to_string(), |(_, message)| message.clone());
-        match comes_back(code) {
-            true => self.lost(format!("the server closed the connection with {code}: {why}")),
-            false => End::Final(Closed::new(error.map(|(code, _)| code), format!("turned away with {code}: {why}"))),
+        let turned_away = Closed::new(error.map(|(code, _)| code), format!("turned away with {code}: {why}"));
+        match code {
+            close::SUPERSEDED => End::Superseded(turned_away),
+            _ if comes_back(code) => self.lost(format!("the server closed the connection with {code}: {why}")),
+            _ => End::Final(turned_away),
         }
     }
 
@@ -280,11 +295,10 @@ impl<'c, I: AsyncRead + AsyncWrite + Unpin> Line<'c, I> {
     }
 }
 
-/// Whether a client comes back after this close code: not where the same would happen again, and not where a newer
-/// connection took its place.
+/// Whether a client comes back after this close code: not where the same would happen again.
 fn comes_back(code: u16) -> bool {
     const UNAUTHORIZED: u16 = 4401;
-    !matches!(code, close::BAD_MESSAGE | UNAUTHORIZED | close::FORBIDDEN | close::SUPERSEDED | close::TOO_LARGE)
+    !matches!(code, close::BAD_MESSAGE | UNAUTHORIZED | close::FORBIDDEN | close::TOO_LARGE)
 }
 
 /// The document that a message is about.
