@@ -61,6 +61,8 @@ pub(super) struct Presence {
     last: Stamp,
     /// Changes up to here have been announced.
     announced: Stamp,
+    /// Distinct people as of what was announced: a reader is not told a number that runs ahead of the names.
+    announced_count: usize,
     /// In order of arrival, by a number that only rises.
     people: BTreeMap<u64, Person>,
     by_session: HashMap<CompactString, u64>,
@@ -103,6 +105,7 @@ impl Presence {
     pub(super) fn announce(&mut self) -> bool {
         let new = self.announced < self.last;
         self.announced = self.last;
+        self.announced_count = self.users.len();
         new
     }
 
@@ -200,7 +203,7 @@ impl Presence {
             }
         }
         PresenceChange {
-            count: self.users.len(),
+            count: self.announced_count,
             joined: joined.map(|person| (person.session.clone(), person.user.clone())).collect(),
             left: left.into_iter().map(|left| left.session.clone()).collect(),
             states,
@@ -229,5 +232,31 @@ impl Presence {
     fn change(&mut self) -> Stamp {
         self.last += 1;
         self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(name: &str) -> Author {
+        Author { session: Some(name.into()), user: User { id: name.into(), name: name.into() } }
+    }
+
+    #[test]
+    fn a_reader_is_not_told_a_number_that_runs_ahead_of_the_names() {
+        let mut presence = Presence::default();
+        ["ana", "ben"].map(|name| presence.join(&person(name)));
+        presence.announce();
+        let place = presence.announced();
+        presence.join(&person("eva"));
+        presence.announce();
+        presence.leave("ben", Time(0));
+        let change = presence.since(place);
+        assert_eq!((change.count, change.joined.len(), change.left.len()), (3, 1, 0));
+        let place = presence.announced();
+        presence.announce();
+        let change = presence.since(place);
+        assert_eq!((change.count, change.left), (2, vec!["ben".into()]));
     }
 }
