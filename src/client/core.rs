@@ -4,7 +4,7 @@
 //! message is queued under the lock of the state that produced it, and the queue is emptied after every document has
 //! learnt of a lost connection: so no message of one connection is ever sent on the next.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -30,7 +30,8 @@ pub(super) struct Core {
 
 #[derive(Default)]
 struct Documents {
-    by_id: HashMap<DocumentId, Arc<Sheet>>,
+    /// In order, so that the same run says the same messages in the same order.
+    by_id: BTreeMap<DocumentId, Arc<Sheet>>,
     /// Whether there is a connection on which `hello` was said.
     online: bool,
     wish: Option<Wish>,
@@ -129,7 +130,7 @@ impl Core {
     pub(super) fn end(&self, closed: Closed) {
         let mut documents = self.documents.lock();
         documents.online = false;
-        for (_, sheet) in documents.by_id.drain() {
+        for sheet in std::mem::take(&mut documents.by_id).into_values() {
             self.change(&sheet, |machine| machine.end(closed.clone()));
         }
         self.outgoing.lock().clear();

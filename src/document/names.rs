@@ -157,7 +157,7 @@ impl FromStr for Epoch {
 }
 
 /// An editing client, by a hash of its secret id; the id itself is never stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientKey(pub [u8; 16]);
 
 impl ClientKey {

@@ -291,7 +291,9 @@ impl Hub {
     /// Refuses new openings, lets every authority finish what it was given, and returns when all have ended.
     pub async fn drain(&self) {
         self.draining.store(true, Ordering::Release);
-        let open: Vec<_> = self.entries.lock().values().filter_map(|entry| entry.live.get().cloned()).collect();
+        let mut open: Vec<_> = self.entries.lock().values().filter_map(|entry| entry.live.get().cloned()).collect();
+        // In order, so that they stop in the same order in the same run.
+        open.sort_by(|one, other| one.identity().id.cmp(&other.identity().id));
         open.iter().for_each(|live| live.stop());
         loop {
             let mut ended = std::pin::pin!(self.ended.notified());

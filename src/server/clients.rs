@@ -1,6 +1,6 @@
 //! One client id, one connection: a newer one ends the older.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +16,8 @@ pub(super) const SELF: Token = Token::MAX;
 /// The connected clients.
 #[derive(Default)]
 pub(super) struct Clients {
-    connected: Mutex<HashMap<ClientKey, (CompactString, Arc<Standing>)>>,
+    /// In order, so that all are told in the same order in the same run.
+    connected: Mutex<BTreeMap<ClientKey, (CompactString, Arc<Standing>)>>,
 }
 
 /// A connected client's standing: shared between its session and whoever ends it.

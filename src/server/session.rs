@@ -4,7 +4,7 @@
 //! was missed meanwhile then comes as one. Messages are handled in order; one that must wait (an open, an edit that meets a
 //! full authority, a close with edits under way) holds back those after it, while deliveries go on.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -62,7 +62,8 @@ pub(super) struct Session {
 pub(super) struct Documents {
     pub(super) by_id: HashMap<DocumentId, Token>,
     /// A token is never used again, so a late bell of a closed document rings for nobody.
-    pub(super) open: HashMap<Token, OpenDocument>,
+    /// In order, so that they are left in order at the end.
+    pub(super) open: BTreeMap<Token, OpenDocument>,
     pub(super) next: Token,
 }
 
