@@ -1,4 +1,4 @@
-//! What proves Variorum: generated cases, golden vectors, servers and writers under test; `tests/` holds the proofs.
+//! What proves Variorum: generated cases, golden vectors, servers and writers under test, a simulated world; `tests/` holds the proofs.
 
 pub mod cases;
 pub mod exhaustive;
@@ -15,6 +15,7 @@ mod source;
 pub mod trace;
 pub mod twins;
 pub mod versions;
+pub mod world;
 pub mod writers;
 
 pub use source::{Source, TestCaseResult, check_random};

@@ -1,12 +1,13 @@
 //! A real server on a loopback port and raw clients that say exactly what a test writes: what the protocol tests speak with.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -95,16 +96,27 @@ pub async fn http(address: SocketAddr, method: &str, path: &str, headers: &[(&st
 }
 
 async fn http_bytes(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let stream = TcpStream::connect(address).await.expect("the server accepts");
+    patient(exchange(stream, method, path, headers, body)).await.expect("the request is answered")
+}
+
+/// A request over HTTP on a connection of its own.
+pub async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<Answer> {
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
     for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
     }
     request += &format!("Content-Length: {}\r\n\r\n", body.len());
-    let mut stream = TcpStream::connect(address).await.expect("the server accepts");
-    stream.write_all(&[request.as_bytes(), body].concat()).await.expect("the request is sent");
+    stream.write_all(&[request.as_bytes(), body].concat()).await?;
     let mut answer = Vec::new();
-    patient(stream.read_to_end(&mut answer)).await.expect("the answer is read");
-    Answer::parse(&answer)
+    stream.read_to_end(&mut answer).await?;
+    Answer::parse(&answer).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
 /// Every revision of a document, one by one, through the catch-up endpoint.
@@ -135,12 +147,16 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn parse(bytes: &[u8]) -> Self {
+    /// The answer in these bytes; none if they end before it does.
+    fn parse(bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes);
-        let (head, body) = text.split_once("\r\n\r\n").expect("an answer has a head");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("an answer has a status");
-        let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
-        Answer { status, head: head.to_lowercase(), body: if chunked { dechunk(body) } else { body.to_owned() } }
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let head = head.to_lowercase();
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        let body = if head.contains("transfer-encoding: chunked") { dechunk(body)? } else { body.to_owned() };
+        let answer = Answer { status, head, body };
+        let promised = answer.header("content-length").and_then(|length| length.parse().ok());
+        promised.is_none_or(|length: usize| answer.body.len() >= length || answer.status == 304).then_some(answer)
     }
 
     /// The body as JSON.
@@ -160,17 +176,17 @@ impl Answer {
     }
 }
 
-fn dechunk(mut body: &str) -> String {
+fn dechunk(mut body: &str) -> Option<String> {
     let mut whole = String::new();
-    while let Some((size, rest)) = body.split_once("\r\n") {
-        let size = usize::from_str_radix(size.trim(), 16).expect("a chunk has a size");
+    loop {
+        let (size, rest) = body.split_once("\r\n")?;
+        let size = usize::from_str_radix(size.trim(), 16).ok()?;
         if size == 0 {
-            break;
+            return Some(whole);
         }
-        whole += &rest[..size];
-        body = &rest[size + 2..];
+        whole += rest.get(..size)?;
+        body = rest.get(size + 2..)?;
     }
-    whole
 }
 
 /// A client id of 22 characters, made from a name.

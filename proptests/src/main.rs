@@ -4,7 +4,7 @@ use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use proptests::{golden, mutants, twins, versions};
+use proptests::{golden, mutants, twins, versions, world};
 
 /// What goes with Variorum's proofs.
 #[derive(Parser)]
@@ -57,6 +57,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<String>,
     },
+    /// Run simulated worlds: one seed, or a sweep of many.
+    World(world::Command),
     /// Serve, as `variorum serve` does: a process for the crash suite to kill.
     Serve {
         /// What `variorum serve` is given.
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
         Command::Versions { all } => said(waiting(versions::check_recordings(if all { 1 } else { 97 }))),
         Command::Measure { data, doc, times } => said(waiting(versions::measure(data, &doc, times))),
         Command::Run { command, flags } => return variorum(&command, flags),
+        Command::World(command) => said(command.run()),
         Command::Serve { flags } => return variorum("serve", flags),
         Command::Bench { flags } => return variorum("bench", flags),
     };

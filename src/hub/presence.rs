@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn a_reader_is_not_told_a_number_that_runs_ahead_of_the_names() {
         let mut presence = Presence::default();
-        ["ana", "ben"].map(|name| presence.join(&person(name)));
+        ["ana", "ben"].iter().for_each(|name| presence.join(&person(name)));
         presence.announce();
         let place = presence.announced();
         presence.join(&person("eva"));

@@ -19,7 +19,7 @@ const FIRST: [&str; 12] = [
     "model",
 ];
 /// Suites that come last, because they take longest.
-const LAST: [&str; 3] = ["slow_reader", "traces", "crash"];
+const LAST: [&str; 4] = ["world", "slow_reader", "traces", "crash"];
 /// They hold the tree together and say nothing about behaviour.
 const NOT: [&str; 3] = ["layers", "docs", "mutants"];
 
