@@ -284,7 +284,7 @@ impl Live {
     }
 
     pub(super) fn depart(&self, id: FollowerId) {
-        let now = self.hub.world.now();
+        let now = Instant::now();
         let mut state = self.state.lock();
         let Some(follower) = state.followers.remove(&id) else { return };
         if let Some(ids) = state.by_client.get_mut(&follower.client) {

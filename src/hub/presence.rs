@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use compact_str::CompactString;
+use tokio::time::Instant;
 
-use crate::document::{Author, Stretch, Time, User, Version};
+use crate::document::{Author, Stretch, User, Version};
 use crate::ot::Side;
 
 /// People listed by name; beyond that only their number is told.
 const LISTED_MAX: usize = 256;
 
 /// How long a departure is remembered for readers who are behind. A reader that takes nothing for this long has been cut.
-const LEFT_KEPT_MS: u64 = 60_000;
+const LEFT_KEPT: Duration = Duration::from_secs(60);
 
 /// Where a reader is among the changes.
 pub type Stamp = u64;
@@ -87,7 +89,8 @@ struct Departure {
     session: CompactString,
     listed_at: Stamp,
     at: Stamp,
-    time: Time,
+    /// Not the time of day, which may jump.
+    time: Instant,
 }
 
 impl Presence {
@@ -130,7 +133,7 @@ impl Presence {
     }
 
     /// A connection left.
-    pub(super) fn leave(&mut self, session: &str, now: Time) {
+    pub(super) fn leave(&mut self, session: &str, now: Instant) {
         let Some(person) = self.by_session.remove(session).and_then(|number| self.people.remove(&number)) else {
             return;
         };
@@ -151,7 +154,7 @@ impl Presence {
                 self.listed += 1;
             }
         }
-        while self.left.front().is_some_and(|left| left.time.0 + LEFT_KEPT_MS < now.0) {
+        while self.left.front().is_some_and(|left| left.time + LEFT_KEPT < now) {
             self.left.pop_front();
         }
     }
@@ -251,7 +254,7 @@ mod tests {
         let place = presence.announced();
         presence.join(&person("eva"));
         presence.announce();
-        presence.leave("ben", Time(0));
+        presence.leave("ben", Instant::now());
         let change = presence.since(place);
         assert_eq!((change.count, change.joined.len(), change.left.len()), (3, 1, 0));
         let place = presence.announced();
