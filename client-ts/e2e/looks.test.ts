@@ -70,6 +70,22 @@ test("on a desk, on a phone and in the dark it looks as in the documentation, an
   await picture(ben, "phone-menu");
   await dana.page.keyboard.press("Control+f");
   await usable(dana, "searching");
+  // What Dana writes takes the place of what she has selected.
+  await dana.page.keyboard.press("Escape");
+  await dana.text.click();
+  await dana.page.locator(".cm-line", { hasText: "3. Stage" }).click();
+  await dana.page.keyboard.press("End");
+  await dana.page.keyboard.press("Shift+Home");
+  await dana.page.keyboard.type("3. Stage directions, and who is there to follow them.");
+  await dana.saved();
+  await ana.page.getByRole("button", { name: "More" }).click();
+  await ana.page.getByRole("button", { name: "History" }).click();
+  const stretches = ana.page.getByRole("list", { name: "Who wrote when, newest first" }).getByRole("button");
+  await stretches.nth(2).click();
+  await ana.page.locator(".past ins", { hasText: "who is" }).first().waitFor();
+  await ana.page.mouse.move(0, 0);
+  await usable(ana, "the past");
+  await picture(ana, "history");
   await ana.page.getByRole("link", { name: "All documents" }).click();
   await ana.page.getByRole("link", { name: /reading-group/ }).waitFor();
   await usable(ana, "the list");

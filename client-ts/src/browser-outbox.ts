@@ -9,7 +9,7 @@ import { randomId, type Clock } from "./clock.js";
 import type { BrowserStorage, Draft, Outbox, Saved } from "./outbox.js";
 
 /** How long a reloaded tab waits for its predecessor to let go of its id, in milliseconds. */
-const HANDOVER = 300;
+const HANDOVER = 1_000;
 const STORE = "outbox";
 
 /**

@@ -106,7 +106,7 @@ export interface Label {
 
 /** What a restore did. */
 export interface Restored {
-  /** The newest version after it; left out of a preview that would do nothing. */
+  /** The newest version after it; left out of a preview. */
   readonly version?: number;
   /** What it did, as one op. */
   readonly op: Op;

@@ -186,7 +186,7 @@ test("a reloaded tab waits a moment for its own id, and a duplicated one takes a
   const reloaded = await reloading;
   assert.equal(reloaded.client, first.client);
   const duplicating = browserOutbox("box", storage, clock);
-  await clock.advance(300);
+  await clock.advance(1_000);
   assert.notEqual((await duplicating).client, first.client);
 });
 

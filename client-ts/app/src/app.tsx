@@ -12,7 +12,7 @@ export const App = () => {
   const { text, shown } = useShared(said);
   return (
     <>
-      {route.page === "home" ? <Home /> : <DocumentPage key={`${route.id} ${route.create}`} id={route.id} create={route.create} />}
+      {route.page === "home" ? <Home /> : <DocumentPage key={route.visit} id={route.id} create={route.create} />}
       <SignIn />
       <div className={shown ? "said" : "unseen"} role="status">
         {text}

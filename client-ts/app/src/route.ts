@@ -3,17 +3,23 @@
 import { Shared, useShared } from "./shared.js";
 
 /** The list of documents; or one of them, which is made if it is not there and `create` says so. */
-export type Route = { readonly page: "home" } | { readonly page: "document"; readonly id: string; readonly create: boolean };
+export type Route = {
+  /** Counts the pages gone to: going to the same address again is another visit. */
+  readonly visit: number;
+} & ({ readonly page: "home" } | { readonly page: "document"; readonly id: string; readonly create: boolean });
+
+let visits = 0;
 
 const here = (): Route => {
+  const visit = visits++;
   const [, encoded] = /^\/d\/([^/]+)\/?$/.exec(location.pathname) ?? [];
-  if (!encoded) return { page: "home" };
+  if (!encoded) return { visit, page: "home" };
   const create = (history.state as { create?: unknown } | null)?.create === true;
   try {
-    return { page: "document", id: decodeURIComponent(encoded), create };
+    return { visit, page: "document", id: decodeURIComponent(encoded), create };
   } catch {
     // A percent sign that begins nothing: the id is what it is, and the server will say that it is none.
-    return { page: "document", id: encoded, create };
+    return { visit, page: "document", id: encoded, create };
   }
 };
 

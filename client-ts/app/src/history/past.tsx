@@ -51,11 +51,28 @@ const Empty = () => <span className="hint">Nothing was written yet.</span>;
 
 const when = (time: number | undefined) => (time === undefined ? "" : `, ${new Date(time).toLocaleString()}`);
 
+interface Run {
+  readonly sort?: "kept" | "added" | "removed";
+  readonly text?: string;
+  readonly user?: number;
+}
+
+/** Neighbouring runs of one sort and person as one: a run is told for each revision, and a person types many. */
+const joined = <R extends Run>(runs: readonly R[]): R[] => {
+  const all: R[] = [];
+  for (const run of runs) {
+    const last = all[all.length - 1];
+    if (last && last.sort === run.sort && last.user === run.user) all[all.length - 1] = { ...run, text: `${last.text ?? ""}${run.text ?? ""}` };
+    else all.push(run);
+  }
+  return all;
+};
+
 /** What is gone since is struck out, what came since is marked: each in the colour of whose it is. */
 const Changes = ({ diff: { runs, users } }: { diff: Diff }) => (
   <>
     {runs.length === 0 && <Empty />}
-    {runs.map(({ sort, text = "", user, time }, place) => {
+    {joined(runs).map(({ sort, text = "", user, time }, place) => {
       if (sort === "kept") return text;
       const who = user === undefined ? undefined : users[user];
       const Mark = sort === "added" ? "ins" : "del";
@@ -71,7 +88,7 @@ const Changes = ({ diff: { runs, users } }: { diff: Diff }) => (
 const Authors = ({ blame: { runs, users, more } }: { blame: Blame }) => (
   <>
     {runs.length === 0 && <Empty />}
-    {runs.map(({ text, user, version, time }, place) => (
+    {joined(runs).map(({ text, user, version, time }, place) => (
       <span key={place} className={`by ${color(users[user])}`} title={`${users[user]?.name || "Someone"}, version ${version}${when(time)}`}>
         {text}
       </span>
