@@ -39,7 +39,7 @@ impl Session {
             }
             let Some(document) = self.documents.open.get_mut(&token) else { continue };
             // Asked before taking: an edit is answered only after its revision can be taken.
-            let outstanding = document.follow.outstanding();
+            let outstanding = (self.waiting_for == Some(token)).then(|| document.follow.outstanding());
             let mut taken = std::mem::take(&mut self.taken);
             let more = document.follow.take(&mut taken, TAKEN_AT_ONCE);
             if more {
@@ -49,7 +49,7 @@ impl Session {
                 self.hand_over(token, delivery)?;
             }
             self.taken = taken;
-            if !more && self.waiting_for == Some(token) {
+            if !more && let Some(outstanding) = outstanding {
                 self.settle(token, outstanding)?;
             }
         }
@@ -71,7 +71,6 @@ impl Session {
         // A document that ended in the middle of what was taken has nothing more to say.
         let Some(document) = self.documents.open.get(&token) else { return Ok(()) };
         let doc = &document.id;
-        let gone = |_| None;
         let given = &self.server.metrics.deliveries;
         match delivery {
             Delivery::Revision(revision) => {
@@ -80,7 +79,8 @@ impl Session {
                 let frame = document.frames.get(leads, || {
                     json(&ServerMessage::Revision { doc: doc.clone(), item: RevisionItem::of(&revision) })
                 });
-                self.outbox.gather(frame).map_err(gone)
+                self.outbox.gather(frame);
+                Ok(())
             }
             Delivery::Stretch { from, to, pieces } => {
                 given.composed.inc();
@@ -88,7 +88,8 @@ impl Session {
                     let stretch = Stretch::join_all(pieces.iter().map(|piece| piece.stretch()).collect());
                     json(&composed(doc, &stretch.expect("a stretch to deliver is not empty")))
                 });
-                self.outbox.gather(frame).map_err(gone)
+                self.outbox.gather(frame);
+                Ok(())
             }
             Delivery::Own(revision) | Delivery::Reply(Reply::Repeated(revision)) => {
                 self.say(&ack(doc.clone(), &revision))
@@ -108,7 +109,8 @@ impl Session {
                 let frame = document.frames.get(Leads::Presence(from, to), || {
                     json(&ServerMessage::Presence { doc: doc.clone(), view: everyone(change) })
                 });
-                self.outbox.gather(frame).map_err(gone)
+                self.outbox.gather(frame);
+                Ok(())
             }
             Delivery::Old { from, to } => {
                 let reading = document.follow.read(from, to);

@@ -139,10 +139,7 @@ fn welcome(server: &Server, outbox: &mut Outbox, hello: Hello) -> Result<Welcome
         server: concat!("variorum ", env!("CARGO_PKG_VERSION")).to_owned(),
         limits: limits(server),
     };
-    if outbox.say(&welcome).is_err() {
-        server.clients.leave(client, &standing);
-        return Err(Ending::new(close::NORMAL, None, ""));
-    }
+    outbox.say(&welcome);
     Ok((caller, Arc::new(Author { session: Some(session), user }), client, standing))
 }
 

@@ -16,6 +16,7 @@ mod routes;
 mod session;
 mod tokens;
 mod upgrade;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

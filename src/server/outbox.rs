@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{Sink, Stream};
@@ -15,13 +15,15 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::connection::Written;
+use super::wire::Wire;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::protocol::{Code, ServerMessage};
 
 /// A WebSocket as sessions use it.
 pub(super) struct Outbox {
-    socket: WebSocketStream<TokioIo<Upgraded>>,
+    /// Reads, and speaks of its own accord: its texts go past it, by way of the wire.
+    socket: WebSocketStream<Wire<TokioIo<Upgraded>>>,
     written: Written,
     metrics: Metrics,
     write_ahead: usize,
@@ -29,15 +31,17 @@ pub(super) struct Outbox {
     close_time: Duration,
     /// Bytes gathered since everything was last written.
     gathered: usize,
-    /// Whether something may be left to write: frames of ours, or a pong of the library's.
+    /// Whether something may be left to write.
     unflushed: bool,
+    /// Whether some of it may be the library's: a ping, or a pong.
+    library_unflushed: bool,
     /// Since when the socket takes nothing, and how much it had taken by then.
     stuck: Option<(Instant, u64)>,
 }
 
 impl Outbox {
     pub(super) fn new(
-        socket: WebSocketStream<TokioIo<Upgraded>>,
+        socket: WebSocketStream<Wire<TokioIo<Upgraded>>>,
         written: Written,
         limits: &Limits,
         metrics: Metrics,
@@ -51,34 +55,33 @@ impl Outbox {
             close_time: limits.close_time,
             gathered: 0,
             unflushed: false,
+            library_unflushed: false,
             stuck: None,
         }
     }
 
     /// Gathers a message.
-    pub(super) fn say(&mut self, message: &ServerMessage) -> Result<(), Error> {
+    pub(super) fn say(&mut self, message: &ServerMessage) {
         if let Some(code) = message.code() {
             self.metrics.errors.with_label_values(&["socket", code.as_str()]).inc();
         }
         let json = serde_json::to_string(message).expect("every message of ours is JSON");
-        self.gather(json.into())
+        self.gather(json.into());
     }
 
-    /// Gathers a frame that was encoded before.
-    pub(super) fn gather(&mut self, frame: Utf8Bytes) -> Result<(), Error> {
-        self.send(Message::Text(frame))
+    /// Gathers a frame that was encoded before. That a socket is broken is learnt when it is written to.
+    pub(super) fn gather(&mut self, frame: Utf8Bytes) {
+        self.gathered += frame.len();
+        self.unflushed = true;
+        self.socket.get_mut().push(frame);
     }
 
     /// Gathers a ping.
     pub(super) fn ping(&mut self) -> Result<(), Error> {
-        self.send(Message::Ping(Default::default()))
-    }
-
-    fn send(&mut self, message: Message) -> Result<(), Error> {
-        self.gathered += message.len();
         self.unflushed = true;
+        self.library_unflushed = true;
         // A socket that is full is no error here: the frame is kept and `poll_flush` goes on with it.
-        Pin::new(&mut self.socket).start_send(message)
+        Pin::new(&mut self.socket).start_send(Message::Ping(Default::default()))
     }
 
     /// Whether more may be gathered before the socket has taken what there is.
@@ -91,7 +94,7 @@ impl Outbox {
         if !self.unflushed {
             return Poll::Ready(Ok(()));
         }
-        let flushed = Pin::new(&mut self.socket).poll_flush(cx);
+        let flushed = self.poll_write(cx);
         if flushed.is_ready() {
             self.gathered = 0;
             self.unflushed = false;
@@ -103,6 +106,14 @@ impl Outbox {
             }
         }
         flushed
+    }
+
+    fn poll_write(&mut self, cx: &mut Context) -> Poll<Result<(), Error>> {
+        if self.library_unflushed || self.socket.get_mut().is_library_midway() {
+            ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+            self.library_unflushed = false;
+        }
+        self.socket.get_mut().poll_drain(cx).map_err(Error::Io)
     }
 
     /// When the socket will have taken nothing for too long; none if it is not stuck.
@@ -119,7 +130,9 @@ impl Outbox {
     pub(super) fn poll_read(&mut self, cx: &mut Context) -> Poll<Option<Result<Message, Error>>> {
         let read = Pin::new(&mut self.socket).poll_next(cx);
         // The library answers pings itself, by way of the next flush.
-        self.unflushed |= matches!(read, Poll::Ready(Some(Ok(Message::Ping(_)))));
+        let pinged = matches!(read, Poll::Ready(Some(Ok(Message::Ping(_)))));
+        self.unflushed |= pinged;
+        self.library_unflushed |= pinged;
         read
     }
 
@@ -129,8 +142,7 @@ impl Outbox {
         if let Some(code) = error {
             let message = reason.to_owned();
             let error = ServerMessage::Error { code, message, doc: None, seq: None, reply_to: None, retry_ms: None };
-            // A socket that is broken has no use for an explanation.
-            let _ = self.say(&error);
+            self.say(&error);
         }
         let frame = CloseFrame { code: code.into(), reason: cut(reason).into() };
         let _ = Pin::new(&mut self.socket).start_send(Message::Close(Some(frame)));
@@ -141,7 +153,7 @@ impl Outbox {
             while std::future::poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx)).await.is_some_and(|m| m.is_ok()) {
             }
             let mut rest = [0; 1024];
-            let io: &mut TokioIo<Upgraded> = self.socket.get_mut();
+            let io = self.socket.get_mut();
             let _: io::Result<()> = async {
                 tokio::io::AsyncWriteExt::shutdown(io).await?;
                 while io.read(&mut rest).await? > 0 {}

@@ -13,6 +13,7 @@ use warp::http::{HeaderMap, Response, StatusCode, header};
 use super::connection::Written;
 use super::outbox::Outbox;
 use super::problem::Problem;
+use super::wire::Wire;
 use super::{Server, hello};
 use crate::limits::Limits;
 use crate::protocol::{Code, SUBPROTOCOL};
@@ -55,7 +56,9 @@ pub(super) fn upgrade(
         match on_upgrade.await {
             Ok(upgraded) => {
                 let config = config(&server.limits);
-                let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+                let socket =
+                    WebSocketStream::from_raw_socket(Wire::new(TokioIo::new(upgraded)), Role::Server, Some(config))
+                        .await;
                 let outbox = Outbox::new(socket, written.unwrap_or_default(), &server.limits, server.metrics.clone());
                 // Each boxed for itself: a connection then takes the room of the stage it is in, not of all of them.
                 if let Some(session) = Box::pin(hello::greet(server, outbox, watch)).await {
