@@ -150,7 +150,7 @@ impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Store for Faulty<F> {
         self.meet(Call::Read, move |store| store.trail(document, from, to))
     }
 
-    fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<LedgerPage>, StoreError>> {
+    fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<Arc<LedgerPage>>, StoreError>> {
         self.meet(Call::Read, move |store| store.ledger(document, pages))
     }
 

@@ -382,12 +382,12 @@ impl Store for MemoryStore {
         })
     }
 
-    fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<LedgerPage>, StoreError>> {
+    fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<Arc<LedgerPage>>, StoreError>> {
         self.read(document, |state, log| {
             let page = |number: u64| {
                 let from = Version(number * LEDGER_PAGE);
                 let to = Version(from.0 + LEDGER_PAGE).min(log.head());
-                Ok(LedgerPage::of(from, &state.range(document, from, to)?))
+                Ok(Arc::new(LedgerPage::of(from, &state.range(document, from, to)?)))
             };
             pages.into_iter().map(page).collect()
         })

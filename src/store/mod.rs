@@ -89,7 +89,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Pending<'_, Result<Option<Trail>, StoreError>>;
 
     /// Pages of the ledger by their numbers, each as far as the log goes. All of them begin before the head.
-    fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<LedgerPage>, StoreError>>;
+    fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<Arc<LedgerPage>>, StoreError>>;
 
     /// The newest kept snapshot at or before a version; none if there is none. Of a branch there always is one, at least
     /// that of version 0.

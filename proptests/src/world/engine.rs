@@ -298,7 +298,7 @@ impl Store for Engine {
         self.read(move |sound| sound.trail(document, from, to))
     }
 
-    fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<LedgerPage>, StoreError>> {
+    fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<Arc<LedgerPage>>, StoreError>> {
         self.read(move |sound| sound.ledger(document, pages))
     }
 
