@@ -238,6 +238,8 @@ test("documents are found again in the list, and begun from it", async () => {
   await ana.saved();
   assert.equal(new URL(ana.page.url()).pathname, "/d/Cafe-notes");
   await ana.page.getByRole("link", { name: "All documents" }).click();
+  // What the server lists, and what this browser remembers.
+  await ana.page.getByRole("region", { name: "On this server" }).getByRole("link", { name: /^Cafe-notes/ }).waitFor();
   await ana.page.getByRole("link", { name: /Cafe-notes.*First words/ }).click();
   await ana.text.waitFor();
   assert.equal(await ana.read(), "# First words\nmore");
@@ -245,6 +247,26 @@ test("documents are found again in the list, and begun from it", async () => {
   const [file] = await Promise.all([ana.page.waitForEvent("download"), ana.page.getByRole("button", { name: "Download" }).click()]);
   assert.equal(file.suggestedFilename(), "Cafe-notes.txt");
   assert.equal(readFileSync((await file.path())!, "utf8"), "# First words\nmore");
+});
+
+test("a document that is deleted under one's hands stays to be read, and can be made anew", async () => {
+  const ana = await someone("Ana");
+  await ana.open(server.url, "short-lived");
+  await ana.text.click();
+  await ana.page.keyboard.type("gone soon");
+  await ana.saved();
+  assert.equal((await fetch(`${server.url}/v1/docs/short-lived`, { method: "DELETE" })).status, 204);
+  await ana.page.getByText("This document was deleted.").waitFor();
+  await ana.text.click();
+  await ana.page.keyboard.type("not taken");
+  assert.equal(await ana.read(), "gone soon");
+  await ana.page.getByRole("button", { name: "Make it anew" }).click();
+  await ana.saved();
+  await eventually(async () => (await ana.read()) === "" || (await ana.read()).startsWith("Write something"), "it is empty");
+  await ana.text.click();
+  await ana.page.keyboard.type("begun again");
+  await ana.saved();
+  assert.equal(await server.content("short-lived"), "begun again");
 });
 
 test("what cannot be carried over is kept, shown and copied", async () => {
