@@ -18,7 +18,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use variorum::hub::System;
 use variorum::limits::Limits;
 use variorum::metrics::Metrics;
-use variorum::server::{self, Entry, Parts};
+use variorum::server::{self, Entry, Parts, Tokens};
 use variorum::store::{MemoryStore, Store};
 
 /// How long anything may take before a test fails: a bound on hanging, never a measure.
@@ -40,10 +40,19 @@ impl Server {
 
     /// Over this store, with these limits.
     pub async fn with(store: Arc<dyn Store>, limits: Limits) -> Self {
+        Self::of(Parts { store, limits, ..parts() }).await
+    }
+
+    /// That asks for tokens.
+    pub async fn guarded(tokens: Tokens) -> Self {
+        Self::of(Parts { entry: Entry::Tokens(Box::new(tokens)), ..parts() }).await
+    }
+
+    /// Made of these parts.
+    pub async fn of(parts: Parts) -> Self {
         let listener = server::bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let (stop, asked) = oneshot::channel();
-        let parts = Parts { store, world: Arc::new(System), limits, metrics: Metrics::new(), entry: Entry::Open };
         let running = tokio::spawn(server::run(parts, listener, async {
             // Dropping the sender asks too.
             let _ = asked.await;
@@ -82,6 +91,17 @@ impl Server {
         let mut raw = Raw::connect(self.address).await;
         raw.hello(&secret(name), name).await;
         raw
+    }
+}
+
+/// What the usual server is made of.
+pub fn parts() -> Parts {
+    Parts {
+        store: Arc::new(MemoryStore::new()),
+        world: Arc::new(System),
+        limits: Limits::default(),
+        metrics: Metrics::new(),
+        entry: Entry::Open,
     }
 }
 
@@ -230,6 +250,14 @@ impl Raw {
         let upgraded = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
         let (socket, _) = patient(upgraded).await.expect("the server upgrades");
         Raw { socket, session: String::new() }
+    }
+
+    /// Says hello with a token, and answers what comes back.
+    pub async fn hello_by(&mut self, client: &str, token: Option<&str>) -> Value {
+        self.say(json!({"type": "hello", "protocol": 1, "client": client, "token": token})).await;
+        let heard = self.hear().await;
+        self.session = heard["session"].as_str().unwrap_or_default().to_owned();
+        heard
     }
 
     /// Says hello and hears the welcome.
