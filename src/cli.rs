@@ -9,14 +9,14 @@ use tracing::{info, warn};
 use crate::bench;
 use crate::config::{Config, Flags, Keep};
 use crate::hub::System;
-use crate::limits::Limits;
 use crate::logs;
 use crate::metrics::Metrics;
 use crate::past;
 use crate::replay;
-use crate::server::{self, Entry, Parts, SECRET_BYTES, Secret, Tokens};
+use crate::server::{self, BadNetwork, BadOrigin, Entry, Origins, Parts, Proxies, SECRET_BYTES, Secret, Tokens};
 use crate::shutdown;
 use crate::store::{MemoryStore, SqliteOptions, SqliteStore, Store};
+use crate::token;
 
 /// A document server for people who write together: every keystroke kept, every version readable.
 #[derive(Debug, Parser)]
@@ -52,6 +52,10 @@ enum Command {
     Branch(past::BranchFlags),
     /// Take over what was written on a branch
     Merge(past::MergeFlags),
+    /// Show every limit: what it is set to, why, and how it is set
+    Limits(Flags),
+    /// Make an access token for trying
+    Token(token::Flags),
 }
 
 /// Runs a command. A failure is one sentence on standard error.
@@ -69,6 +73,8 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Restore(flags) => wait_for(past::restore(flags)),
             Command::Branch(flags) => wait_for(past::branch(flags)),
             Command::Merge(flags) => wait_for(past::merge(flags)),
+            Command::Limits(flags) => limits(flags),
+            Command::Token(flags) => token::run(flags),
         };
         drop(logs);
         done
@@ -103,6 +109,9 @@ async fn serve(flags: Flags) -> Result<(), String> {
     let config = Config::settle(flags).map_err(|error| error.to_string())?;
     let metrics = Metrics::new();
     let entry = entry(&config)?;
+    let origins = origins(&config)?;
+    let proxies = config.trusted_proxy.iter().map(|proxy| proxy.parse()).collect::<Result<_, BadNetwork>>();
+    let proxies = Proxies(proxies.map_err(|error| error.to_string())?);
     let store: Arc<dyn Store> = match &config.keep {
         Keep::Memory => Arc::new(MemoryStore::new()),
         Keep::Directory { path, accept_loss } => {
@@ -114,9 +123,27 @@ async fn serve(flags: Flags) -> Result<(), String> {
         server::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     let address = listener.local_addr().map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     info!(%address, "serving");
-    let parts = Parts { store, world: Arc::new(System), limits: Limits::default(), metrics, entry };
+    let parts = Parts { store, world: Arc::new(System), limits: config.limits, proxies, metrics, entry, origins };
     server::run(parts, listener, shutdown::asked_by_system()).await;
     Ok(())
+}
+
+fn limits(flags: Flags) -> Result<(), String> {
+    let config = Config::settle(flags).map_err(|error| error.to_string())?;
+    println!("Set one by --limit NAME=VALUE, by its variable, or in the settings file under [limits].\n");
+    for row in config.limits.rows() {
+        let variable = row.variable();
+        println!("{:<26} {:>10} {:<12} {variable}\n    {}", row.name, row.value, row.unit, row.reason);
+    }
+    Ok(())
+}
+
+/// Which web pages may use the server.
+fn origins(config: &Config) -> Result<Origins, String> {
+    let (any, named): (Vec<_>, Vec<_>) = config.allow_origin.iter().partition(|origin| *origin == "*");
+    let allowed = named.into_iter().map(|origin| origin.parse()).collect::<Result<_, BadOrigin>>();
+    let local_names_only = config.auth.is_none() && !config.open;
+    Ok(Origins { allowed: allowed.map_err(|error| error.to_string())?, any: !any.is_empty(), local_names_only })
 }
 
 /// Who is let in. Whoever starts a server should see it.

@@ -1,10 +1,13 @@
 //! Every setting of the server: from a flag, else the environment, else a TOML file, else its default.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
+
+use crate::limits::{BadLimit, Limits};
 
 /// Where the server listens unless told otherwise: this machine only.
 pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -35,6 +38,17 @@ pub struct Flags {
     /// Listen beyond this machine although there is no secret: everyone who reaches the server may do everything
     #[arg(long, env = "VARIORUM_OPEN")]
     pub open: bool,
+    /// Origin whose web pages may use the server from a browser, beside the server's own; may be given several times, and
+    /// `*` is every one
+    #[arg(long, env = "VARIORUM_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origin: Vec<String>,
+    /// Proxy that is believed when it says whom it speaks for (in X-Forwarded-For): an address or a network such as
+    /// 10.0.0.0/8; may be given several times
+    #[arg(long, env = "VARIORUM_TRUSTED_PROXY", value_name = "ADDRESS", value_delimiter = ',')]
+    pub trusted_proxy: Vec<String>,
+    /// Limit to set, by its name in `variorum limits`; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub limit: Vec<String>,
     /// Settings file, in TOML: the long flags' names with `_` for `-`
     #[arg(long, env = "VARIORUM_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -51,6 +65,10 @@ struct File {
     auth_secret: Option<PathBuf>,
     auth_audience: Option<String>,
     open: Option<bool>,
+    allow_origin: Option<Vec<String>>,
+    trusted_proxy: Option<Vec<String>>,
+    /// By name; a time or a number of bytes may be written as text with its unit.
+    limits: BTreeMap<String, toml::Value>,
 }
 
 /// What the server does.
@@ -62,6 +80,14 @@ pub struct Config {
     pub keep: Keep,
     /// How tokens are checked; none where everyone is let in.
     pub auth: Option<Auth>,
+    /// Whether strangers may reach a server that lets everyone in.
+    pub open: bool,
+    /// Origins whose web pages may use the server, beside its own.
+    pub allow_origin: Vec<String>,
+    /// Proxies that are believed when they say whom they speak for.
+    pub trusted_proxy: Vec<String>,
+    /// Every bound.
+    pub limits: Limits,
 }
 
 /// How tokens are checked.
@@ -112,6 +138,9 @@ pub enum ConfigError {
          give a secret, or say --open to let in everyone who can reach it"
     )]
     NotOpen(SocketAddr),
+    /// A limit that cannot be set so.
+    #[error(transparent)]
+    Limit(#[from] BadLimit),
     /// An audience without tokens.
     #[error("--auth-audience is about tokens, which are checked only with --auth-secret")]
     NoSecret,
@@ -141,8 +170,33 @@ impl Config {
         if auth.is_none() && !open && !listen.ip().is_loopback() {
             return Err(ConfigError::NotOpen(listen));
         }
-        Ok(Config { listen, keep, auth })
+        let allow_origin = given_or(flags.allow_origin, file.allow_origin);
+        let trusted_proxy = given_or(flags.trusted_proxy, file.trusted_proxy);
+        let limits = limits(&file.limits, &flags.limit)?;
+        Ok(Config { listen, keep, auth, open, allow_origin, trusted_proxy, limits })
     }
+}
+
+fn given_or(given: Vec<String>, file: Option<Vec<String>>) -> Vec<String> {
+    if given.is_empty() { file.unwrap_or_default() } else { given }
+}
+
+/// The limits: those of the file, over them those of the environment, and over these the flags'.
+fn limits(file: &BTreeMap<String, toml::Value>, flags: &[String]) -> Result<Limits, BadLimit> {
+    let mut limits = Limits::default();
+    for (name, value) in file {
+        match value {
+            toml::Value::String(text) => limits.set(name, text)?,
+            other => limits.set(name, &other.to_string())?,
+        }
+    }
+    for row in Limits::default().rows() {
+        if let Ok(text) = std::env::var(row.variable()) {
+            limits.set(row.name, &text)?;
+        }
+    }
+    flags.iter().try_for_each(|pair| limits.set_pair(pair))?;
+    Ok(limits)
 }
 
 fn read(path: &Path) -> Result<File, ConfigError> {
@@ -180,6 +234,18 @@ mod tests {
         assert_eq!(auth, Some(Auth { secret: "key".into(), audience: None }));
         let no_secret = Flags { auth_audience: Some("docs".into()), ..Flags::default() };
         assert!(matches!(Config::settle(no_secret), Err(ConfigError::NoSecret)));
+    }
+
+    #[test]
+    fn a_limit_is_set_by_the_file_and_over_it_by_a_flag() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("variorum.toml");
+        std::fs::write(&path, "[limits]\nname_length = 30\nidle = \"90s\"\nframe_bytes = \"1MiB\"\n").unwrap();
+        let flags = Flags { config: Some(path), limit: vec!["name_length=40".into()], ..Flags::default() };
+        let limits = Config::settle(flags).unwrap().limits;
+        assert_eq!((limits.name_length, limits.idle.as_secs(), limits.frame_bytes), (40, 90, 1 << 20));
+        let error = Config::settle(Flags { limit: vec!["names=1".into()], ..Flags::default() }).unwrap_err();
+        assert!(error.to_string().contains("names"), "{error}");
     }
 
     #[test]

@@ -16,3 +16,4 @@ pub mod replay;
 pub mod server;
 pub mod shutdown;
 pub mod store;
+pub mod token;

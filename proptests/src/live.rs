@@ -12,13 +12,14 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use variorum::hub::System;
 use variorum::limits::Limits;
 use variorum::metrics::Metrics;
-use variorum::server::{self, Entry, Parts, Tokens};
+use variorum::server::{self, Entry, Origins, Parts, Proxies, Tokens};
 use variorum::store::{MemoryStore, Store};
 
 /// How long anything may take before a test fails: a bound on hanging, never a measure.
@@ -102,6 +103,8 @@ pub fn parts() -> Parts {
         limits: Limits::default(),
         metrics: Metrics::new(),
         entry: Entry::Open,
+        origins: Origins::default(),
+        proxies: Proxies::default(),
     }
 }
 
@@ -229,7 +232,16 @@ impl Raw {
 
     /// Connects offering a subprotocol, or none.
     pub async fn try_connect(address: SocketAddr, subprotocol: Option<&str>) -> Result<Self, Error> {
-        let mut request = format!("ws://{address}/v1/connect").into_client_request()?;
+        let request = url(address).into_client_request()?;
+        Self::offering(request, subprotocol).await
+    }
+
+    /// Connects by this request.
+    pub async fn by(request: Request) -> Result<Self, Error> {
+        Self::offering(request, Some("variorum.v1")).await
+    }
+
+    async fn offering(mut request: Request, subprotocol: Option<&str>) -> Result<Self, Error> {
         if let Some(name) = subprotocol {
             let name = name.parse().expect("a subprotocol is a header value");
             request.headers_mut().insert("Sec-WebSocket-Protocol", name);

@@ -25,7 +25,7 @@ impl World {
         let hub = Hub::new(
             store.clone(),
             Arc::new(System),
-            Settings { edit_limits, idle_timeout: IDLE, metrics: Metrics::new() },
+            Settings { edit_limits, idle_timeout: IDLE, open_documents: 1_000, metrics: Metrics::new() },
         );
         World { store, hub }
     }
@@ -127,7 +127,12 @@ async fn opening_reads_the_last_snapshot_and_what_follows_it() {
     let again = Hub::new(
         world.store.clone(),
         Arc::new(System),
-        Settings { edit_limits: Limits::default().edit(), idle_timeout: IDLE, metrics: Metrics::new() },
+        Settings {
+            edit_limits: Limits::default().edit(),
+            idle_timeout: IDLE,
+            open_documents: 1_000,
+            metrics: Metrics::new(),
+        },
     );
     let (live, made) = again.open(&id("d"), None).await.expect("it opens");
     assert_eq!((live.head(), made), (Version(typed), false));

@@ -9,7 +9,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("ot", &[]),
     ("document", &["ot"]),
     ("store", &["document", "ot", "metrics"]),
-    ("hub", &["store", "document", "ot", "metrics"]),
+    ("hub", &["store", "document", "ot", "limits", "metrics"]),
     ("protocol", &["document", "ot"]),
     ("server", &["protocol", "hub", "store", "document", "ot", "limits", "metrics", "shutdown"]),
     ("client", &["protocol", "document", "ot"]),
@@ -19,7 +19,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("limits", &["document"]),
     ("metrics", &[]),
     ("shutdown", &[]),
-    ("config", &[]),
+    ("config", &["limits"]),
+    ("token", &["server"]),
 ];
 
 /// What may stand nowhere in the pure folders: clocks, randomness, waiting, files, sockets, logs.

@@ -35,6 +35,7 @@ use crate::document::{
     Author, ChainKey, Decision, Document, DocumentId, Edit, EditLimits, Epoch, Identity, Kind, Refusal, Revision,
     Snapshot, Version,
 };
+use crate::limits::named;
 use crate::metrics::Metrics;
 use crate::ot::TextOpBuilder;
 use crate::store::{Created, Found, SNAPSHOT_EVERY, Store, StoreError};
@@ -49,6 +50,8 @@ pub struct Settings {
     pub edit_limits: EditLimits,
     /// How long a document stays in memory that nobody has open.
     pub idle_timeout: Duration,
+    /// Most documents in memory.
+    pub open_documents: usize,
     /// Where edits and deliveries are counted.
     pub metrics: Metrics,
 }
@@ -120,6 +123,9 @@ pub enum OpenError {
     /// It could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// As many are in memory as may be.
+    #[error("{0} documents are open, as many as may be; one that nobody has open leaves after a while")]
+    Full(usize),
     /// The server is going away.
     #[error("the server is shutting down")]
     Draining,
@@ -180,7 +186,7 @@ impl Hub {
             if self.draining.load(Ordering::Acquire) {
                 return Err(OpenError::Draining);
             }
-            let claim = self.claim(id);
+            let claim = self.claim(id)?;
             let mut made = false;
             let live = claim.entry.live.get_or_try_init(|| self.load(id, creation, &mut made)).await?;
             // One that retired meanwhile leaves its entry with the claim; the next round makes a new one.
@@ -211,11 +217,16 @@ impl Hub {
         }
     }
 
-    fn claim<'a>(&'a self, id: &'a DocumentId) -> Claim<'a> {
+    fn claim<'a>(&'a self, id: &'a DocumentId) -> Result<Claim<'a>, OpenError> {
         let mut entries = self.entries.lock();
+        let most = self.settings.open_documents;
+        if entries.len() >= most && !entries.contains_key(id) {
+            self.settings.metrics.limit_hit(named::open_documents);
+            return Err(OpenError::Full(most));
+        }
         let entry = entries.entry(id.clone()).or_default().clone();
         entry.claims.fetch_add(1, Ordering::Relaxed);
-        Claim { hub: self, id, entry }
+        Ok(Claim { hub: self, id, entry })
     }
 
     async fn load(

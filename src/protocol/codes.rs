@@ -150,6 +150,8 @@ pub mod close {
     pub const TOO_LARGE: u16 = 4413;
     /// At hello: this user may not connect so.
     pub const FORBIDDEN: u16 = 4403;
+    /// Too many connections.
+    pub const TOO_MANY: u16 = 4429;
     /// A fault of the server.
     pub const INTERNAL: u16 = 1011;
 }

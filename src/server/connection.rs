@@ -1,6 +1,7 @@
 //! The accept loop: each connection speaks HTTP/1 with warp's filters, until it is upgraded or ends.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,8 +18,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tracing::{debug, warn};
 
 use super::Server;
+use super::crowd::{Over, Place};
 use super::listener::Listener;
 use super::routes;
+use crate::limits::named;
 use crate::metrics::Metrics;
 use crate::shutdown::{Phase, Watch};
 
@@ -31,7 +34,16 @@ pub(super) async fn accept_all<L: Listener>(server: Arc<Server>, mut listener: L
         match listener.accept().await {
             Ok((io, address)) => {
                 debug!(%address, "connected");
-                tokio::spawn(serve(server.clone(), io, watch.clone()));
+                let peer = address.ip();
+                // A proxy's connections are counted for those it speaks for.
+                let counted = (!server.proxies.trusts(peer)).then_some(peer);
+                // Of those beyond a limit some are told so, and the others left.
+                let Some((place, over)) = server.crowd.connect(counted, &server.limits) else { continue };
+                if let Some(Over(limit)) = over {
+                    server.metrics.limit_hit(limit);
+                }
+                let came = Came { peer: Peer { address: peer, over }, place };
+                tokio::spawn(serve(server.clone(), io, came, watch.clone()));
             }
             Err(error) => {
                 warn!(%error, "a connection could not be accepted");
@@ -41,16 +53,32 @@ pub(super) async fn accept_all<L: Listener>(server: Arc<Server>, mut listener: L
     }
 }
 
-async fn serve<I>(server: Arc<Server>, io: I, mut watch: Watch)
+/// Where a connection comes from, for its requests to know.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    /// It is one too many, and is only told so.
+    pub(super) over: Option<Over>,
+}
+
+/// A connection that has come.
+struct Came {
+    peer: Peer,
+    place: Place,
+}
+
+async fn serve<I>(server: Arc<Server>, io: I, came: Came, mut watch: Watch)
 where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let written = Written::default();
-    let io = TokioIo::new(Counted { io, written: written.clone(), _open: Open::new(&server.metrics) });
+    let Came { peer, place } = came;
+    let io = TokioIo::new(Counted { io, written: written.clone(), _open: Open::new(&server.metrics), _place: place });
     let routes = TowerToHyperService::new(warp::service(routes::all(server.clone(), watch.clone())));
     // The upgrade finds the connection's counter in its request.
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(written.clone());
+        request.extensions_mut().insert(peer);
         routes.call(request)
     });
     let mut http = hyper::server::conn::http1::Builder::new();
@@ -69,6 +97,11 @@ where
         }
     };
     if let Err(error) = ended {
+        if error.is_timeout() {
+            server.metrics.limit_hit(named::header_time);
+        } else if error.is_parse_too_large() {
+            server.metrics.limit_hit(named::header_bytes);
+        }
         debug!(%error, "a connection ended early");
     }
 }
@@ -88,6 +121,7 @@ struct Counted<I> {
     io: I,
     written: Written,
     _open: Open,
+    _place: Place,
 }
 
 /// One of the open connections.

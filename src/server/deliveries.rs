@@ -198,12 +198,16 @@ fn state((session, version, state): (CompactString, Version, Option<hub::Presenc
     StateView { session, version, state }
 }
 
-/// A failure as it is said: code, sentence, and when to try again.
-pub(super) fn failure(doc: &DocumentId, error: &OpenError) -> (Code, String, Option<u64>) {
+/// A failure as it is said: code, sentence, and after how many milliseconds to try again.
+pub(super) type Failure = (Code, String, Option<u64>);
+
+/// A document that could not be opened or read.
+pub(super) fn failure(doc: &DocumentId, error: &OpenError) -> Failure {
     let (code, retry) = match error {
         OpenError::Unknown(_) | OpenError::Store(StoreError::Unknown(_)) => (Code::UnknownDocument, None),
         OpenError::Deleted => (Code::Deleted, None),
         OpenError::Refused(refusal) => (Code::from(refusal), None),
+        OpenError::Full(_) => (Code::TooManyDocuments, Some(RETRY_MS)),
         OpenError::Draining => (Code::ShuttingDown, Some(RETRY_MS)),
         OpenError::Store(StoreError::Damaged { .. }) => (Code::DocumentDamaged, Some(RETRY_MS)),
         OpenError::Store(StoreError::HasBranches { .. }) => (Code::HasBranches, None),

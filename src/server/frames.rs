@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use crate::document::Version;
 use crate::hub::Live;
 
 /// Frames kept per document: what readers a few batches apart are about to be sent.
@@ -26,6 +27,9 @@ pub(super) enum Leads {
 #[derive(Default)]
 pub(super) struct FrameCache {
     frames: Mutex<Kept>,
+    /// The sum of the content at the version last asked about: everyone asks when it is quiet, and a large text costs
+    /// milliseconds.
+    sum: Mutex<Option<(Version, u32)>>,
 }
 
 #[derive(Default)]
@@ -53,6 +57,18 @@ impl FrameCache {
             }
         }
         frame
+    }
+
+    /// The sum of the content at a version, computed now if nobody did before.
+    pub(super) fn sum(&self, version: Version, compute: impl FnOnce() -> u32) -> u32 {
+        if let Some((at, sum)) = *self.sum.lock()
+            && at == version
+        {
+            return sum;
+        }
+        let sum = compute();
+        *self.sum.lock() = Some((version, sum));
+        sum
     }
 
     fn find(&self, leads: Leads) -> Option<Utf8Bytes> {

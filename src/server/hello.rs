@@ -1,5 +1,6 @@
 //! The first message of a connection: who the client is, before anything else is listened to.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -12,6 +13,7 @@ use super::clients::Standing;
 use super::outbox::Outbox;
 use super::session::Session;
 use crate::document::{Author, ClientKey, User, public_id};
+use crate::limits::named;
 use crate::protocol::{self, ClientMessage, Code, Hello, PROTOCOL, ServerMessage, UserView, close};
 use crate::shutdown::{Phase, Watch};
 
@@ -67,7 +69,12 @@ impl From<Denied> for Ending {
 }
 
 /// Waits for `hello` and answers it: a session to run, or none if the connection came to its end here.
-pub(super) async fn greet(server: Arc<Server>, mut outbox: Outbox, mut watch: Watch) -> Option<Session> {
+pub(super) async fn greet(
+    server: Arc<Server>,
+    mut outbox: Outbox,
+    mut watch: Watch,
+    address: IpAddr,
+) -> Option<Session> {
     let greeted = tokio::select! {
         hello = tokio::time::timeout(server.limits.hello_time, first_message(&mut outbox)) => match hello {
             Ok(hello) => hello,
@@ -76,9 +83,7 @@ pub(super) async fn greet(server: Arc<Server>, mut outbox: Outbox, mut watch: Wa
         () = watch.reached(Phase::Draining) => Err(Some(Ending::restart())),
     };
     match greeted.and_then(|hello| welcome(&server, &mut outbox, hello).map_err(Some)) {
-        Ok((caller, author, client, standing)) => {
-            Some(Session::new(server, outbox, watch, caller, author, client, standing))
-        }
+        Ok(welcomed) => Some(Session::new(server, outbox, watch, address, welcomed)),
         Err(ending) => {
             if let Some(ending) = ending {
                 outbox.close(ending.close, &ending.reason, ending.error).await;
@@ -110,13 +115,20 @@ async fn first_message(outbox: &mut Outbox) -> Result<Hello, Option<Ending>> {
     }
 }
 
-type Welcomed = (Caller, Arc<Author>, ClientKey, Arc<Standing>);
+/// A client that said hello.
+pub(super) struct Welcomed {
+    pub(super) caller: Caller,
+    pub(super) author: Arc<Author>,
+    pub(super) client: ClientKey,
+    pub(super) standing: Arc<Standing>,
+}
 
 fn welcome(server: &Server, outbox: &mut Outbox, hello: Hello) -> Result<Welcomed, Ending> {
     let name = hello.name.unwrap_or_default();
     let length = name.chars().count();
     if length > server.limits.name_length {
         let most = server.limits.name_length;
+        server.metrics.limit_hit(named::name_length);
         return Err(Ending::bad_message(format!("field `name` has {length} characters, at most {most} are taken")));
     }
     let now = server.hub.world().now();
@@ -140,7 +152,7 @@ fn welcome(server: &Server, outbox: &mut Outbox, hello: Hello) -> Result<Welcome
         limits: limits(server),
     };
     outbox.say(&welcome);
-    Ok((caller, Arc::new(Author { session: Some(session), user }), client, standing))
+    Ok(Welcomed { caller, author: Arc::new(Author { session: Some(session), user }), client, standing })
 }
 
 fn limits(server: &Server) -> protocol::Limits {

@@ -4,11 +4,14 @@ mod access;
 mod app;
 mod clients;
 mod connection;
+mod crowd;
 mod deliveries;
 mod frames;
 mod hello;
 mod listener;
+mod origins;
 mod outbox;
+mod pace;
 mod problem;
 mod requests;
 mod rest;
@@ -18,6 +21,7 @@ mod tokens;
 mod upgrade;
 mod wire;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,15 +31,21 @@ use compact_str::CompactString;
 use tracing::{info, warn};
 
 pub use access::{Access, Grant};
+pub use crowd::{BadNetwork, Network, Proxies};
 pub use listener::{Listener, bind};
+pub use origins::{BadOrigin, Origin, Origins};
 pub use tokens::{Audience, Claims, Entry, SECRET_BYTES, Secret, SecretError, Tokens};
 
-use crate::hub::{Hub, Settings, World};
-use crate::limits::Limits;
+use crate::document::DocumentId;
+use crate::hub::{Creation, Hub, Live, OpenError, Settings, World};
+use crate::limits::{Limits, named};
 use crate::metrics::Metrics;
+use crate::protocol::Code;
 use crate::shutdown::{self, Phase};
 use crate::store::{Condition, Store};
 use clients::Clients;
+use crowd::Crowd;
+use deliveries::{Failure, failure};
 use frames::Frames;
 
 /// What a server is made of. Everything it may not take for itself is passed in.
@@ -50,6 +60,10 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Who is let in, and by what.
     pub entry: Entry,
+    /// Which web pages may use it.
+    pub origins: Origins,
+    /// The proxies that are believed when they say whom they speak for.
+    pub proxies: Proxies,
 }
 
 /// What every connection and request shares.
@@ -58,6 +72,9 @@ pub(crate) struct Server {
     limits: Limits,
     metrics: Metrics,
     entry: Entry,
+    origins: Origins,
+    proxies: Proxies,
+    crowd: Arc<Crowd>,
     clients: Clients,
     frames: Frames,
 }
@@ -77,6 +94,7 @@ pub async fn run<L: Listener>(parts: Parts, listener: L, asked: impl Future<Outp
     let settings = Settings {
         edit_limits: parts.limits.edit(),
         idle_timeout: parts.limits.document_idle,
+        open_documents: parts.limits.open_documents,
         metrics: parts.metrics.clone(),
     };
     let hub = Hub::new(parts.store.clone(), parts.world, settings);
@@ -85,6 +103,9 @@ pub async fn run<L: Listener>(parts: Parts, listener: L, asked: impl Future<Outp
         limits: parts.limits,
         metrics: parts.metrics,
         entry: parts.entry,
+        origins: parts.origins,
+        proxies: parts.proxies,
+        crowd: Arc::default(),
         clients: Clients::default(),
         frames: Frames::default(),
     });
@@ -115,6 +136,30 @@ pub async fn run<L: Listener>(parts: Parts, listener: L, asked: impl Future<Outp
 }
 
 impl Server {
+    /// The document of this name; made if `creation` says how, and this address may make one more. Answers whether it was
+    /// made by this call.
+    async fn open(
+        &self,
+        id: &DocumentId,
+        creation: Option<&Creation>,
+        address: IpAddr,
+    ) -> Result<(Arc<Live>, bool), Failure> {
+        let opened = match (self.hub.open(id, None).await, creation) {
+            (Err(OpenError::Unknown(_)), Some(creation)) => {
+                if let Err(retry_ms) = self.crowd.make(address, self.hub.world().now(), &self.limits) {
+                    self.metrics.limit_hit(named::documents_made_per_minute);
+                    let most = self.limits.documents_made_per_minute;
+                    let message =
+                        format!("{most} documents were made from this address within a minute; it may go on later");
+                    return Err((Code::RateLimited, message, Some(retry_ms)));
+                }
+                self.hub.open(id, Some(creation)).await
+            }
+            (opened, _) => opened,
+        };
+        opened.map_err(|error| failure(id, &error))
+    }
+
     /// Everything counted, with what is looked up only when asked for.
     fn metrics_text(&self) -> Vec<u8> {
         self.metrics.sessions.set(self.clients.count() as i64);

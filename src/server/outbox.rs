@@ -16,9 +16,9 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::connection::Written;
 use super::wire::Wire;
-use crate::limits::Limits;
+use crate::limits::{Limits, named};
 use crate::metrics::Metrics;
-use crate::protocol::{Code, ServerMessage};
+use crate::protocol::{Code, ServerMessage, close};
 
 /// A WebSocket as sessions use it.
 pub(super) struct Outbox {
@@ -139,6 +139,11 @@ impl Outbox {
     /// Says why, closes with a code, and waits a short while for the other side to close too.
     pub(super) async fn close(mut self, code: u16, reason: &str, error: Option<Code>) {
         let deadline = Instant::now() + self.close_time;
+        match code {
+            close::TOO_LARGE => self.metrics.limit_hit(named::frame_bytes),
+            close::HELLO_TIMEOUT => self.metrics.limit_hit(named::hello_time),
+            _ => {}
+        }
         if let Some(code) = error {
             let message = reason.to_owned();
             let error = ServerMessage::Error { code, message, doc: None, seq: None, reply_to: None, retry_ms: None };

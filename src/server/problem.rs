@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use warp::http::{Response, StatusCode, header};
 use warp::{Rejection, Reply};
 
-use super::deliveries::failure;
+use super::deliveries::{Failure, failure};
 use crate::document::DocumentId;
 use crate::hub::OpenError;
 use crate::protocol::{Code, ErrorBody};
@@ -43,6 +43,12 @@ impl Problem {
     }
 }
 
+impl From<Failure> for Problem {
+    fn from((code, message, retry_ms): Failure) -> Self {
+        Problem { code, message, retry_ms, allow: None }
+    }
+}
+
 impl From<(Code, String)> for Problem {
     fn from((code, message): (Code, String)) -> Self {
         Problem::new(code, message)
@@ -64,6 +70,9 @@ impl Reply for Problem {
         let mut response = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json");
         if self.code == Code::Unauthorized {
             response = response.header(header::WWW_AUTHENTICATE, "Bearer");
+        }
+        if self.code == Code::TooManyConnections {
+            response = response.header(header::CONNECTION, "close");
         }
         if let Some(ms) = self.retry_ms {
             response = response.header(header::RETRY_AFTER, ms.div_ceil(1000));

@@ -1,14 +1,16 @@
 //! What a client asks for on its socket, message by message.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Server;
 use super::access::{Asks, Denied};
-use super::deliveries::{OpenDocument, everyone, failure, item};
+use super::deliveries::{Failure, OpenDocument, everyone, failure, item};
 use super::hello::Ending;
 use super::session::{Done, Ended, Session};
 use crate::document::{Author, ClientKey, DocumentId, Edit, Kind, Origin, Place, Refusal, SentOp, Seq};
 use crate::hub::{Body, Creation, Following, OpenError, PresenceState, Reset, Signal, Token};
+use crate::limits::named;
 use crate::protocol::{
     Access, Check, ClientMessage, Code, EditMessage, Malformed, Open, PresenceMessage, ServerMessage, TakenView, close,
 };
@@ -20,12 +22,16 @@ pub(super) struct Opening {
     may_write: bool,
     /// The client said how to make the document, and may not.
     may_not_make: bool,
-    following: Result<Following, OpenError>,
+    following: Result<Following, Failure>,
 }
 
 impl Session {
     pub(super) fn receive(&mut self, text: &str) -> Result<(), Ended> {
-        let message = match ClientMessage::parse(text) {
+        let message = ClientMessage::parse(text);
+        if let Some(limit) = self.pace.count(message.as_ref().ok(), text.len(), &self.server.limits) {
+            self.server.metrics.limit_hit(limit);
+        }
+        let message = match message {
             Ok(message) => message,
             Err(malformed) => return self.malformed(malformed),
         };
@@ -96,6 +102,7 @@ impl Session {
         }
         let (open, most) = (self.documents.open.len(), self.server.limits.documents_per_connection);
         if open >= most {
+            self.server.metrics.limit_hit(named::documents_per_connection);
             let message = format!("{open} documents are open on this connection, at most {most} may be");
             return self.error(Code::TooManyDocuments, message, "open", Some(&id));
         }
@@ -120,9 +127,9 @@ impl Session {
             place: from.map(|place| place.known()),
             pending,
         };
-        let server = self.server.clone();
+        let (server, address) = (self.server.clone(), self.address);
         self.work = Some(Box::pin(async move {
-            let following = follow(&server, &id, creation, reader).await;
+            let following = follow(&server, &id, creation, address, reader).await;
             Done::Opened(Box::new(Opening { id, token, may_write, may_not_make, following }))
         }));
         Ok(())
@@ -132,12 +139,11 @@ impl Session {
         let Opening { id, token, may_write, may_not_make, following } = opening;
         let Following { follow, version, chain, taken, presence, body } = match following {
             Ok(following) => following,
-            Err(OpenError::Unknown(_)) if may_not_make => {
+            Err((Code::UnknownDocument, ..)) if may_not_make => {
                 let message = format!("there is no document {id}, and this access may not make it");
                 return self.error(Code::ReadOnly, message, "open", Some(&id));
             }
-            Err(error) => {
-                let (code, message, retry_ms) = failure(&id, &error);
+            Err((code, message, retry_ms)) => {
                 let (doc, reply_to) = (Some(id.to_string()), Some("open".to_owned()));
                 return self.say(&ServerMessage::Error { code, message, doc, seq: None, reply_to, retry_ms });
             }
@@ -191,7 +197,6 @@ impl Session {
         if outstanding >= self.server.limits.edits_outstanding {
             self.waiting_for = Some(token);
         }
-        self.pace.edit(self.server.limits.edits_per_second);
         Ok(())
     }
 
@@ -202,6 +207,7 @@ impl Session {
         };
         let (bytes, most) = (state.as_ref().map_or(0, |state| state.len()), self.server.limits.presence_bytes);
         if bytes > most {
+            self.server.metrics.limit_hit(named::presence_bytes);
             let message = format!("the state has {bytes} bytes, at most {most} are taken");
             return self.error(Code::TooLarge, message, "presence", Some(&doc));
         }
@@ -229,7 +235,7 @@ impl Session {
         if version < now.version {
             return Ok(());
         }
-        let right = sum == format!("{:08x}", now.content.crc32());
+        let right = sum == format!("{:08x}", document.frames.sum(version, || now.content.crc32()));
         self.say(&match right {
             true => ServerMessage::Checked { doc, version },
             false => ServerMessage::Diverged { doc, version },
@@ -261,15 +267,16 @@ async fn follow(
     server: &Server,
     id: &DocumentId,
     creation: Option<Creation>,
+    address: IpAddr,
     reader: Reader,
-) -> Result<Following, OpenError> {
+) -> Result<Following, Failure> {
     loop {
-        let (live, _) = server.hub.open(id, creation.as_ref()).await?;
+        let (live, _) = server.open(id, creation.as_ref(), address).await?;
         let Reader { author, client, bell, place, pending } = &reader;
         match live.follow(author.clone(), *client, bell.clone(), *place, *pending).await {
             // It left memory between the two lines above.
             Err(OpenError::Retired | OpenError::Deleted) => continue,
-            answer => return answer,
+            answer => return answer.map_err(|error| failure(id, &error)),
         }
     }
 }

@@ -7,7 +7,7 @@ use warp::path::FullPath;
 use warp::{Filter, Reply};
 
 use super::access::Caller;
-use super::connection::Written;
+use super::connection::{Peer, Written};
 use super::problem::{Problem, recover};
 use super::{Server, app, rest, upgrade};
 use crate::metrics::Metrics;
@@ -32,22 +32,24 @@ pub(super) fn all(
         .and(headers())
         .and(warp::ext::optional())
         .and(warp::ext::optional::<Written>())
-        .map(|server, watch, headers: HeaderMap, on_upgrade, written| {
-            answer(upgrade::upgrade(server, watch, &headers, on_upgrade, written))
+        .and(warp::ext::get())
+        .map(|server, watch, headers: HeaderMap, on_upgrade, written, peer| {
+            answer(upgrade::upgrade(server, watch, &headers, on_upgrade, written, peer))
         });
 
-    let request =
-        with_server.and(with_watch).and(warp::query()).and(headers()).map(|server, watch: Watch, query, headers| {
-            rest::Request {
-                server,
-                phase: watch.phase(),
-                parts: Default::default(),
-                query,
-                headers,
-                body: bytes::Bytes::new(),
-                caller: Caller::nobody(),
-            }
-        });
+    let request = with_server.and(with_watch).and(warp::query()).and(headers()).and(warp::ext::get()).map(
+        |server: Arc<Server>, watch: Watch, query, headers, peer: Peer| rest::Request {
+            address: server.proxies.client(peer.address, &headers),
+            over: peer.over,
+            server,
+            phase: watch.phase(),
+            parts: Default::default(),
+            query,
+            headers,
+            body: bytes::Bytes::new(),
+            caller: Caller::nobody(),
+        },
+    );
     let http = warp::path::full()
         .and_then(|path: FullPath| async move {
             let found = rest::find(path.as_str());
@@ -57,8 +59,12 @@ pub(super) fn all(
         .and(warp::method())
         .and(request)
         .and(warp::body::stream())
-        .then(|endpoints, path, method: Method, request, body| async move {
-            answer(rest::answer(endpoints, method, path, request, body).await)
+        .then(|endpoints, path, method: Method, request: rest::Request, body| async move {
+            let server = request.server.clone();
+            let origin = server.origins.allowed(&request.headers);
+            let mut answered = answer(rest::answer(endpoints, method, path, request, body).await);
+            server.origins.mark(origin, &mut answered);
+            answered
         });
 
     connect.or(http).or(app).recover(recover).map(move |reply| counted(&metrics, reply))

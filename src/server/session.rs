@@ -5,6 +5,7 @@
 //! full authority, a close with edits under way) holds back those after it, while deliveries go on.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,11 +19,13 @@ use super::Server;
 use super::access::{Caller, Denied};
 use super::clients::{SELF, Standing};
 use super::deliveries::OpenDocument;
-use super::hello::Ending;
+use super::hello::{Ending, Welcomed};
 use super::outbox::Outbox;
+use super::pace::Pace;
 use super::requests::Opening;
 use crate::document::{Author, ClientKey, DocumentId, Stretch};
 use crate::hub::{Delivery, Token};
+use crate::limits::named;
 use crate::protocol::{ServerMessage, close};
 use crate::shutdown::{Phase, Watch};
 use crate::store::{Pending, StoreError};
@@ -33,6 +36,8 @@ pub(super) struct Session {
     pub(super) outbox: Outbox,
     /// The server's phase, and what makes shutdown wait for this session.
     watch: Watch,
+    /// From where it comes.
+    pub(super) address: IpAddr,
     pub(super) caller: Caller,
     pub(super) author: Arc<Author>,
     pub(super) client: ClientKey,
@@ -96,15 +101,8 @@ enum Event {
 pub(super) type Ended = Option<Ending>;
 
 impl Session {
-    pub(super) fn new(
-        server: Arc<Server>,
-        outbox: Outbox,
-        watch: Watch,
-        caller: Caller,
-        author: Arc<Author>,
-        client: ClientKey,
-        standing: Arc<Standing>,
-    ) -> Self {
+    pub(super) fn new(server: Arc<Server>, outbox: Outbox, watch: Watch, address: IpAddr, welcomed: Welcomed) -> Self {
+        let Welcomed { caller, author, client, standing } = welcomed;
         let now = Instant::now();
         let expires = expires(&server, &caller, now);
         // The phase may have changed before this session could be rung.
@@ -114,6 +112,7 @@ impl Session {
             server,
             outbox,
             watch,
+            address,
             caller,
             author,
             client,
@@ -258,6 +257,7 @@ impl Session {
         let limits = &self.server.limits;
         if self.outbox.write_deadline().is_some_and(|deadline| deadline <= now) {
             debug!("a reader stopped reading; it is cut off and catches up when it returns");
+            self.server.metrics.limit_hit(named::write_time);
             return Err(None);
         }
         self.pace.look(now);
@@ -266,6 +266,7 @@ impl Session {
         let (ping, gone) = (alive + limits.ping_after, alive + limits.idle);
         if gone <= now {
             debug!("a connection fell silent");
+            self.server.metrics.limit_hit(named::idle);
             return Err(None);
         }
         let next = if ping <= now { gone } else { ping };
@@ -289,44 +290,4 @@ fn expires(server: &Server, caller: &Caller, now: Instant) -> Instant {
     let remaining = caller.remaining_ms(server.hub.world().now()).map(Duration::from_millis);
     let look_again = now + server.limits.idle;
     remaining.map_or(look_again, |remaining| look_again.min(now + remaining.min(server.limits.idle)))
-}
-
-/// Slows a client that sends more edits than it should: reading pauses until the second is over.
-pub(super) struct Pace {
-    second: Instant,
-    edits: u32,
-    resumes: Option<Instant>,
-}
-
-impl Pace {
-    fn new(now: Instant) -> Self {
-        Pace { second: now, edits: 0, resumes: None }
-    }
-
-    /// Counts an edit.
-    pub(super) fn edit(&mut self, at_most: u32) {
-        self.edits += 1;
-        if self.edits < at_most {
-            return;
-        }
-        let now = Instant::now();
-        let over = self.second + Duration::from_secs(1);
-        if now < over {
-            self.resumes = Some(over);
-        } else {
-            self.second = now;
-            self.edits = 0;
-        }
-    }
-
-    fn look(&mut self, now: Instant) {
-        if self.resumes.is_some_and(|resumes| resumes <= now) {
-            *self = Pace::new(now);
-        }
-    }
-
-    /// When reading goes on, if it is paused.
-    fn resumes(&self) -> Option<Instant> {
-        self.resumes
-    }
 }

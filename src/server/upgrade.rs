@@ -8,15 +8,16 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tracing::debug;
-use warp::http::{HeaderMap, Response, StatusCode, header};
+use warp::http::{HeaderMap, Method, Response, StatusCode, header};
 
-use super::connection::Written;
+use super::connection::{Peer, Written};
+use super::crowd::Over;
 use super::outbox::Outbox;
 use super::problem::Problem;
 use super::wire::Wire;
 use super::{Server, hello};
 use crate::limits::Limits;
-use crate::protocol::{Code, SUBPROTOCOL};
+use crate::protocol::{Code, SUBPROTOCOL, close};
 use crate::shutdown::{Phase, Watch};
 
 /// Bytes read from a socket at once: room for several edits. It is allocated for each connection, idle ones included.
@@ -29,7 +30,9 @@ pub(super) fn upgrade(
     headers: &HeaderMap,
     on_upgrade: Option<OnUpgrade>,
     written: Option<Written>,
+    peer: Peer,
 ) -> Result<warp::reply::Response, Problem> {
+    server.origins.ask(&Method::GET, true, headers)?;
     if watch.phase() >= Phase::Draining {
         return Err(Problem::new(Code::ShuttingDown, "the server is shutting down"));
     }
@@ -52,6 +55,11 @@ pub(super) fn upgrade(
         return Err(Problem::new(Code::UnsupportedProtocol, message));
     }
     let accept = derive_accept_key(key.as_bytes());
+    let address = server.proxies.client(peer.address, headers);
+    let through = (address != peer.address).then(|| server.crowd.connect_through(address, &server.limits)).transpose();
+    if let Err(Over(limit)) = through {
+        server.metrics.limit_hit(limit);
+    }
     tokio::spawn(async move {
         match on_upgrade.await {
             Ok(upgraded) => {
@@ -60,8 +68,13 @@ pub(super) fn upgrade(
                     WebSocketStream::from_raw_socket(Wire::new(TokioIo::new(upgraded)), Role::Server, Some(config))
                         .await;
                 let outbox = Outbox::new(socket, written.unwrap_or_default(), &server.limits, server.metrics.clone());
+                // A browser tells its page the code of a close, but not the status of an answer.
+                let (Ok(_place), None) = (&through, peer.over) else {
+                    let over = peer.over.or(through.err()).map_or(String::new(), |over| over.to_string());
+                    return Box::pin(outbox.close(close::TOO_MANY, &over, Some(Code::TooManyConnections))).await;
+                };
                 // Each boxed for itself: a connection then takes the room of the stage it is in, not of all of them.
-                if let Some(session) = Box::pin(hello::greet(server, outbox, watch)).await {
+                if let Some(session) = Box::pin(hello::greet(server, outbox, watch, address)).await {
                     Box::pin(session.run()).await;
                 }
             }

@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 use turmoil::{Builder, Sim};
 use variorum::limits::Limits;
 use variorum::metrics::Metrics;
-use variorum::server::{self, Entry, Parts};
+use variorum::server::{self, Entry, Origins, Parts, Proxies};
 
 use crate::scribe::Dice;
 pub use command::Command;
@@ -197,6 +197,8 @@ fn people(sim: &mut Sim<'_>, stage: &Arc<Stage>, disk: &Arc<Disk>, stop: &Arc<No
                     limits,
                     metrics: Metrics::new(),
                     entry: Entry::Open,
+                    origins: Origins::default(),
+                    proxies: Proxies::default(),
                 };
                 server::run(parts, listener, async move { stop.notified().await }).await;
                 Ok(())

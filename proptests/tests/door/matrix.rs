@@ -60,6 +60,7 @@ struct Row {
     /// What stands behind the path.
     query: &'static str,
     headers: &'static [(&'static str, &'static str)],
+    /// `{doc}` in it is the document's id.
     body: &'static str,
     /// What whoever is given it is answered.
     status: u16,
@@ -74,6 +75,9 @@ struct Row {
 /// A label, for those that need one.
 const LABEL: Option<(&str, &str, &str)> = Some(("PUT", "/labels/name", "{}"));
 
+/// A branch, likewise.
+const BRANCH: Option<(&str, &str, &str)> = Some(("POST", "/branches", r#"{"id": "{doc}-branch"}"#));
+
 fn row(route: Route) -> Row {
     let row =
         Row { query: "", headers: &[], body: "", status: 200, least: Some(Access::Read), made: true, before: None };
@@ -85,6 +89,15 @@ fn row(route: Route) -> Row {
             Row { body: r#"{"kind": "text"}"#, status: 201, least: Some(Access::Write), made: false, ..row }
         }
         Route::Read | Route::Content | Route::Revisions | Route::Labels => row,
+        Route::History | Route::Diff | Route::Blame | Route::Branches => row,
+        Route::Search => Row { query: "?text=Hello", ..row },
+        Route::Branch => Row { body: r#"{"id": "{doc}-branch"}"#, status: 201, least: Some(Access::Write), ..row },
+        Route::Merge => {
+            Row { body: r#"{"branch": "{doc}-branch"}"#, least: Some(Access::Write), before: BRANCH, ..row }
+        }
+        Route::List => Row { query: "?prefix=team.", least: Some(Access::Admin), ..row },
+        Route::Delete => Row { status: 204, least: Some(Access::Admin), ..row },
+        Route::Replace => Row { headers: &[("If-Match", "*")], body: "Hello!", least: Some(Access::Write), ..row },
         Route::Label => Row { before: LABEL, ..row },
         Route::PutLabel => Row { body: "{}", status: 201, least: Some(Access::Write), ..row },
         Route::DeleteLabel => Row { status: 204, least: Some(Access::Write), before: LABEL, ..row },
@@ -119,13 +132,14 @@ async fn every_route_answers_everyone_as_the_matrix_says() {
             }
             if let Some((method, path, body)) = before {
                 let path = format!("/v1/docs/{doc}{path}");
-                assert!(server.http(method, &path, &[("Authorization", &admin)], body).await.status < 300);
+                let body = body.replace("{doc}", &doc);
+                assert!(server.http(method, &path, &[("Authorization", &admin)], &body).await.status < 300);
             }
             let token = who.token().map(|token| bearer(&token));
             let mut headers = headers.to_vec();
             headers.extend(token.as_deref().map(|token| ("Authorization", token)));
             let path = route.path().replace("{id}", &doc).replace("{name}", "name") + query;
-            let answer = server.http(route.method(), &path, &headers, body).await;
+            let answer = server.http(route.method(), &path, &headers, &body.replace("{doc}", &doc)).await;
             let told = format!("{who:?} {} {path}: {answer:?}", route.method());
             match denial(who, least) {
                 None => assert_eq!(answer.status, status, "{told}"),

@@ -120,7 +120,12 @@ fn without_a_conflict_either_side_may_go_first() {
 
 fn hub(store: Arc<dyn Store>) -> Arc<Hub> {
     let limits = Limits::default();
-    let settings = Settings { edit_limits: limits.edit(), idle_timeout: limits.document_idle, metrics: Metrics::new() };
+    let settings = Settings {
+        edit_limits: limits.edit(),
+        idle_timeout: limits.document_idle,
+        open_documents: 1_000,
+        metrics: Metrics::new(),
+    };
     Hub::new(store, Arc::new(System), settings)
 }
 

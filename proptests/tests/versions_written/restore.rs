@@ -134,7 +134,12 @@ async fn submit(live: &Live, base: Version, op: SentOp) -> Version {
 #[tokio::test]
 async fn restoring_a_version_gives_its_content() {
     let limits = Limits::default();
-    let settings = Settings { edit_limits: limits.edit(), idle_timeout: limits.document_idle, metrics: Metrics::new() };
+    let settings = Settings {
+        edit_limits: limits.edit(),
+        idle_timeout: limits.document_idle,
+        open_documents: 1_000,
+        metrics: Metrics::new(),
+    };
     let hub = Hub::new(Arc::new(MemoryStore::new()), Arc::new(System), settings);
     for seed in 0..12 {
         let mut source = Source::seeded(seed);

@@ -6,8 +6,9 @@ use serde::Serialize;
 use warp::http::{Response, StatusCode, header};
 
 use super::endpoint::Answer;
-use crate::limits::Limits;
+use crate::limits::{Limits, named};
 use crate::protocol::Code;
+use crate::server::Server;
 use crate::server::problem::Problem;
 
 /// A body that comes in, piece by piece, as warp hands it over.
@@ -20,22 +21,31 @@ impl<S: Stream<Item = Result<B, warp::Error>> + Send, B: Buf + Send> Incoming fo
 }
 
 /// Reads a body to its end.
-pub(super) async fn read_body(body: impl Incoming, limits: &Limits) -> Result<Bytes, Problem> {
-    let read = tokio::time::timeout(limits.body_time, gather(body, limits.body_bytes)).await;
-    read.unwrap_or_else(|_| {
-        let seconds = limits.body_time.as_secs();
-        Err(Problem::new(Code::BadMessage, format!("the body did not arrive within {seconds} s")))
-    })
+pub(super) async fn read_body(body: impl Incoming, server: &Server) -> Result<Bytes, Problem> {
+    let Limits { body_time, body_bytes, .. } = server.limits;
+    match tokio::time::timeout(body_time, gather(body, body_bytes)).await {
+        Ok(Ok(Some(body))) => Ok(body),
+        Ok(Ok(None)) => {
+            server.metrics.limit_hit(named::body_bytes);
+            Err(Problem::new(Code::TooLarge, format!("the body is over the limit of {body_bytes} bytes")))
+        }
+        Ok(Err(broken)) => Err(broken),
+        Err(_) => {
+            server.metrics.limit_hit(named::body_time);
+            Err(Problem::new(Code::BadMessage, format!("the body did not arrive within {} s", body_time.as_secs_f32())))
+        }
+    }
 }
 
-async fn gather(body: impl Incoming, most: usize) -> Result<Bytes, Problem> {
+/// None if it is longer than that.
+async fn gather(body: impl Incoming, most: usize) -> Result<Option<Bytes>, Problem> {
     let mut body = std::pin::pin!(body);
     let mut gathered = BytesMut::new();
     while let Some(piece) = body.next().await {
         let mut piece =
             piece.map_err(|error| Problem::new(Code::BadMessage, format!("the body broke off: {error}")))?;
         if gathered.len() + piece.remaining() > most {
-            return Err(Problem::new(Code::TooLarge, format!("the body is over the limit of {most} bytes")));
+            return Ok(None);
         }
         while piece.has_remaining() {
             let chunk = piece.chunk();
@@ -44,7 +54,7 @@ async fn gather(body: impl Incoming, most: usize) -> Result<Bytes, Problem> {
             piece.advance(read);
         }
     }
-    Ok(gathered.freeze())
+    Ok(Some(gathered.freeze()))
 }
 
 /// An answer in JSON.

@@ -19,8 +19,7 @@ pub(super) async fn create(id: DocumentId, request: Request) -> Answer {
         create.kind.parse().map_err(|error: UnsupportedKind| Problem::new(Code::UnsupportedKind, error.to_string()))?;
     let creation =
         Creation { kind, content: create.content.unwrap_or_default(), author: author(&request.caller, None) };
-    let opened = request.server.hub.open(&id, Some(&creation)).await;
-    let (live, made) = opened.map_err(|error| Problem::of(&id, error))?;
+    let (live, made) = request.server.open(&id, Some(&creation), request.address).await?;
     let there = live.identity().kind;
     if there != kind {
         let message = format!("document {id} is of kind {}, not {}", there.as_str(), kind.as_str());

@@ -1,6 +1,7 @@
 //! An endpoint: what is asked for, and who answers; and the way of a request to it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tracing::{Instrument, debug_span};
@@ -12,6 +13,7 @@ use crate::document::DocumentId;
 use crate::protocol::{Code, Route};
 use crate::server::Server;
 use crate::server::access::{self, About, Asks, Caller, Needs, needs};
+use crate::server::crowd::Over;
 use crate::server::problem::Problem;
 use crate::shutdown::Phase;
 use crate::store::Pending;
@@ -48,6 +50,10 @@ pub(in crate::server) struct Request {
     pub(in crate::server) headers: HeaderMap,
     /// Empty unless the method carries one.
     pub(in crate::server) body: bytes::Bytes,
+    /// From where.
+    pub(in crate::server) address: IpAddr,
+    /// Its connection is one too many, and is only told so.
+    pub(in crate::server) over: Option<Over>,
     /// Who asks: nobody, until their token was looked at.
     pub(in crate::server) caller: Caller,
 }
@@ -106,6 +112,10 @@ pub(in crate::server) async fn answer(
     mut request: Request,
     body: impl Incoming,
 ) -> Answer {
+    if let Some(over) = request.over {
+        return Err(Problem::new(Code::TooManyConnections, over.to_string()));
+    }
+    request.server.origins.ask(&method, false, &request.headers)?;
     // What a HEAD is answered with is what a GET would be, and hyper leaves the body out.
     let wanted = if method == Method::HEAD { Method::GET } else { method };
     let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.route.method() == wanted.as_str()) else {
@@ -127,7 +137,7 @@ pub(in crate::server) async fn answer(
     request.ask(needs, about)?;
     request.parts = parts.into_iter().map(|(name, part)| (name, part.to_owned())).collect();
     if matches!(wanted, Method::PUT | Method::POST) {
-        request.body = read_body(body, &request.server.limits).await?;
+        request.body = read_body(body, &request.server).await?;
     }
     let answering = match endpoint.handler {
         Handler::Server(handler) => handler(request),

@@ -1,0 +1,255 @@
+//! Limits: who is over one is told so, nobody else notices, and a counter counts it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proptests::live::{Answer, Raw, Server, parts, patient, secret};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use variorum::limits::{Limits, named};
+use variorum::server::{Parts, Proxies};
+use variorum::store::MemoryStore;
+
+async fn limited(limits: Limits) -> Server {
+    Server::with(Arc::new(MemoryStore::new()), limits).await
+}
+
+/// How often a limit was met.
+async fn hits(server: &Server, limit: &str) -> u64 {
+    let page = server.http("GET", "/metrics", &[], "").await.body;
+    let line =
+        page.lines().find_map(|line| line.strip_prefix(&format!("variorum_limit_hits_total{{limit=\"{limit}\"}} ")));
+    line.map_or(0, |count| count.parse().expect("a count is a number"))
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so_on_a_socket_and_over_http() {
+    let server = limited(Limits { connections: 2, ..Limits::default() }).await;
+    let (mut ana, _bo) = (server.client("ana").await, server.client("bo").await);
+    ana.open("d", "").await;
+    let mut more = Raw::connect(server.address).await;
+    assert_eq!(more.hear().await["code"], "too_many_connections");
+    assert_eq!(more.close_code().await, Some(4429));
+    let answer = server.http("GET", "/v1/docs/d", &[], "").await;
+    assert_eq!((answer.status, answer.code().as_str()), (429, "too_many_connections"));
+    ana.edited("d", 0, 1, json!(["a"])).await;
+    drop(_bo);
+    // Once one has left there is room again; its end is seen a moment later.
+    let room = async {
+        loop {
+            let mut newer = Raw::connect(server.address).await;
+            if newer.hello_by(&secret("cy"), None).await["type"] == "welcome" {
+                break newer;
+            }
+        }
+    };
+    drop(patient(room).await);
+    let counted = async { while hits(&server, named::connections).await < 2 {} };
+    patient(counted).await;
+    server.stop().await;
+}
+
+/// A server behind a proxy on this machine, and what it answers to those whom the proxy speaks for.
+struct Proxied(Server);
+
+impl Proxied {
+    async fn start(limits: Limits) -> Self {
+        let proxies = Proxies(vec!["127.0.0.1".parse().expect("an address")]);
+        Proxied(Server::of(Parts { limits, proxies, ..parts() }).await)
+    }
+
+    async fn http(&self, client: &str, method: &str, path: &str, body: &str) -> Answer {
+        self.0.http(method, path, &[("X-Forwarded-For", client)], body).await
+    }
+
+    async fn socket(&self, client: &str) -> Raw {
+        let mut request = self.0.url().into_client_request().expect("an address is a URL");
+        request.headers_mut().insert("X-Forwarded-For", client.parse().expect("a header value"));
+        Raw::by(request).await.expect("the server upgrades")
+    }
+}
+
+#[tokio::test]
+async fn behind_a_proxy_each_address_has_its_own_share() {
+    let proxied = Proxied::start(Limits { connections_per_address: 2, ..Limits::default() }).await;
+    let mut sockets = Vec::new();
+    for (client, let_in) in
+        [("10.0.0.1", true), ("10.0.0.1", true), ("10.0.0.1", false), ("10.0.0.2", true), ("6.6.6.6, 10.0.0.1", false)]
+    {
+        let mut socket = proxied.socket(client).await;
+        let name = format!("c{}", sockets.len());
+        let heard = socket.hello_by(&secret(&name), None).await;
+        assert_eq!(heard["type"] == "welcome", let_in, "{client}: {heard}");
+        if !let_in {
+            assert_eq!(socket.close_code().await, Some(4429));
+        }
+        sockets.push(socket);
+    }
+    assert_eq!(hits(&proxied.0, named::connections_per_address).await, 2);
+    proxied.0.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_makes_documents_at_a_rate_and_others_do_not_notice() {
+    let proxied = Proxied::start(Limits { documents_made_per_minute: 2, ..Limits::default() }).await;
+    let create = r#"{"kind": "text"}"#;
+    for (doc, status) in [("a", 201), ("b", 201), ("c", 429), ("a", 200)] {
+        let answer = proxied.http("10.0.0.1", "PUT", &format!("/v1/docs/{doc}"), create).await;
+        assert_eq!(answer.status, status, "{doc}: {answer:?}");
+        if status == 429 {
+            assert_eq!(answer.code(), "rate_limited");
+            let seconds: u64 = answer.header("retry-after").expect("it says when").parse().expect("a number");
+            assert!((1..=60).contains(&seconds), "{seconds}");
+        }
+    }
+    let mut raw = proxied.socket("10.0.0.1").await;
+    raw.hello(&secret("ana"), "ana").await;
+    raw.say(json!({"type": "open", "doc": "d", "create": {"kind": "text"}})).await;
+    let error = raw.hears("error").await;
+    assert_eq!((&error["code"], &error["reply_to"]), (&json!("rate_limited"), &json!("open")));
+    assert!(error["retry_ms"].as_u64().is_some_and(|ms| ms <= 60_000), "{error}");
+    raw.open("a", "").await;
+    assert_eq!(proxied.http("10.0.0.2", "PUT", "/v1/docs/e", create).await.status, 201);
+    assert_eq!(hits(&proxied.0, named::documents_made_per_minute).await, 2);
+    proxied.0.stop().await;
+}
+
+#[tokio::test]
+async fn no_more_documents_are_in_memory_than_may_be() {
+    let limits = Limits { open_documents: 2, document_idle: Duration::from_millis(50), ..Limits::default() };
+    let server = limited(limits).await;
+    let mut ana = server.client("ana").await;
+    ana.open("a", "").await;
+    ana.open("b", "").await;
+    ana.say(json!({"type": "open", "doc": "c", "create": {"kind": "text"}})).await;
+    assert_eq!(ana.hears("error").await["code"], "too_many_documents");
+    let refused = server.http("PUT", "/v1/docs/c", &[], r#"{"kind": "text"}"#).await;
+    assert_eq!((refused.status, refused.code().as_str()), (429, "too_many_documents"));
+    ana.edited("a", 0, 1, json!(["a"])).await;
+    ana.say(json!({"type": "close", "doc": "b"})).await;
+    ana.hears("closed").await;
+    // It leaves memory a moment later.
+    let room = async { while server.http("PUT", "/v1/docs/c", &[], r#"{"kind": "text"}"#).await.status == 429 {} };
+    patient(room).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_sends_too_much_is_read_more_slowly_and_others_are_not() {
+    let limits =
+        Limits { presence_per_second: 5, checks_per_second: 5, bytes_per_second: 4 << 10, ..Limits::default() };
+    let server = limited(limits).await;
+    let mut other = server.client("bo").await;
+    other.open("d", "").await;
+    let long = "x".repeat(1 << 10);
+    for (limit, message) in [
+        (named::presence_per_second, json!({"type": "presence", "doc": "d", "version": 0, "state": {"n": 1}})),
+        (named::checks_per_second, json!({"type": "check", "doc": "d", "version": 0, "sum": "00000000"})),
+        (named::bytes_per_second, json!({"type": "ping", "ignored": long})),
+    ] {
+        let mut flood = server.client(&limit[..4]).await;
+        flood.open("d", "").await;
+        let began = Instant::now();
+        for _ in 0..12 {
+            flood.say(message.clone()).await;
+        }
+        flood.say(json!({"type": "close", "doc": "d"})).await;
+        while flood.hear().await["type"] != "closed" {}
+        // Twelve fit into two seconds and a part of the third, however the first was begun.
+        assert!(began.elapsed() >= Duration::from_secs(1), "{limit}: {:?}", began.elapsed());
+        assert!(hits(&server, limit).await >= 2, "{limit}");
+    }
+    let began = Instant::now();
+    other.say(json!({"type": "ping"})).await;
+    other.hears("pong").await;
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    server.stop().await;
+}
+
+/// A way to take a place and say nothing useful.
+#[derive(Debug, Clone, Copy)]
+enum Idler {
+    HalfOpen,
+    SlowHeader,
+    SlowBody,
+    NeverHello,
+}
+
+const IDLERS: [Idler; 4] = [Idler::HalfOpen, Idler::SlowHeader, Idler::SlowBody, Idler::NeverHello];
+
+/// Idles, a byte now and then where it can, until the server ends it; answers how long that took.
+async fn idle(server: std::net::SocketAddr, how: Idler) -> Duration {
+    let mut stream = TcpStream::connect(server).await.expect("the server accepts");
+    let began = Instant::now();
+    let (head, drip): (&[u8], &[u8]) = match how {
+        Idler::HalfOpen => (b"", b""),
+        Idler::SlowHeader => (b"GET /v1/docs/d HTTP/1.1\r\nHost: test\r\nX: ", b"x"),
+        Idler::SlowBody => (b"PUT /v1/docs/d HTTP/1.1\r\nHost: test\r\nContent-Length: 5000\r\n\r\n", b"x"),
+        Idler::NeverHello => (
+            b"GET /v1/connect HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+              Sec-WebSocket-Protocol: variorum.v1\r\n\r\n",
+            b"",
+        ),
+    };
+    stream.write_all(head).await.expect("the head is sent");
+    let (mut from, mut to) = stream.split();
+    let mut heard = [0; 512];
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            read = from.read(&mut heard) => if matches!(read, Ok(0) | Err(_)) { break },
+            _ = every.tick() => if !drip.is_empty() && to.write_all(drip).await.is_err() { break },
+        }
+    }
+    began.elapsed()
+}
+
+/// The 99th percentile of the time that an honest client takes to connect and be welcomed, while `idlers` of each sort are
+/// there; and the longest that one of those lasted.
+async fn beside_idlers(server: &Server, idlers: usize) -> (Duration, Duration) {
+    let address = server.address;
+    let mut idling = JoinSet::new();
+    for n in 0..idlers * IDLERS.len() {
+        idling.spawn(idle(address, IDLERS[n % IDLERS.len()]));
+    }
+    let mut took = Vec::new();
+    let mut longest = Duration::ZERO;
+    let mut honest = 0;
+    while !idling.is_empty() {
+        let began = Instant::now();
+        let mut raw = Raw::connect(address).await;
+        raw.hello(&secret(&format!("h{honest}")), "honest").await;
+        took.push(began.elapsed());
+        honest += 1;
+        drop(raw);
+        while let Some(lasted) = idling.try_join_next() {
+            longest = longest.max(lasted.expect("an idler does not fail"));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    took.sort_unstable();
+    println!(
+        "{honest} honest connects: p50 {:?}, p99 {:?}; the last idler left after {longest:?}",
+        took[took.len() / 2],
+        took[took.len() * 99 / 100]
+    );
+    (took[took.len() * 99 / 100], longest)
+}
+
+/// `IDLERS=500` takes 500 of each of the four sorts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_says_nothing_is_gone_in_10_s_and_an_honest_client_does_not_notice() {
+    let idlers = std::env::var("IDLERS").map_or(50, |number| number.parse().expect("IDLERS is a number"));
+    let server = Server::start().await;
+    let (p99, longest) = beside_idlers(&server, idlers).await;
+    assert!(longest <= Duration::from_secs(10), "the last idler left after {longest:?}");
+    assert!(p99 <= Duration::from_millis(200), "an honest connect took {p99:?} at p99");
+    for limit in [named::header_time, named::body_time, named::hello_time] {
+        assert!(hits(&server, limit).await >= idlers as u64, "{limit}");
+    }
+    server.stop().await;
+}
