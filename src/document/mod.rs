@@ -251,6 +251,16 @@ impl Document {
         Ok(Decision::Granted(revision))
     }
 
+    /// Why a revision cannot be the next one, if it cannot: for what comes from a log that a fault may have written.
+    pub fn misfit(&self, revision: &Revision) -> Option<String> {
+        let (next, length) = (self.head().next(), self.now.content.len());
+        if revision.version != next {
+            return Some(format!("the log has version {} where version {next} belongs", revision.version));
+        }
+        let covers = revision.op.base_len();
+        (covers != length).then(|| format!("its op covers {covers} characters, the document has {length}"))
+    }
+
     /// Takes a granted revision into content and history, once it is durable. The next one, decided by this document or
     /// read from its log: it cannot fail.
     pub fn advance(&mut self, revision: Arc<Revision>) {

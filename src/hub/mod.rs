@@ -245,6 +245,11 @@ impl Hub {
         let mut document = Document::new(found.identity.clone(), snapshot);
         let mut unkept = Vec::new();
         for revision in tail.revisions {
+            // Its checksum holds and it makes no sense here: written by a fault. Advancing over it would end this task.
+            if let Some(reason) = document.misfit(&revision) {
+                let (document, version) = (found.incarnation, document.head().next());
+                return Err(StoreError::Damaged { document, version, reason }.into());
+            }
             document.advance(revision);
             if document.head().0.is_multiple_of(SNAPSHOT_EVERY) {
                 unkept.push(document.now().clone());

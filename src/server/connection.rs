@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
+use hyper::{Request, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use prometheus::IntGauge;
@@ -77,6 +77,10 @@ where
     let routes = TowerToHyperService::new(warp::service(routes::all(server.clone(), watch.clone())));
     // The upgrade finds the connection's counter in its request.
     let service = service_fn(move |mut request: Request<Incoming>| {
+        // A target may be a bare authority (`GET host HTTP/1.1`, `CONNECT host:1`); warp fails over one without a path.
+        if request.uri().path_and_query().is_none() {
+            *request.uri_mut() = Uri::from_static("/");
+        }
         request.extensions_mut().insert(written.clone());
         request.extensions_mut().insert(peer);
         routes.call(request)
