@@ -1,11 +1,14 @@
 //! What proves Variorum: generated cases, golden vectors, servers and writers under test, a simulated world; `tests/` holds the proofs.
 
 pub mod cases;
+pub mod conformance;
 pub mod exhaustive;
 pub mod faulty;
 pub mod fold;
 pub mod golden;
+pub mod hostile;
 pub mod live;
+pub mod model;
 pub mod mutants;
 pub mod page;
 pub mod plain;

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use proptests::{golden, mutants, twins, versions, world};
+use proptests::{golden, hostile, model, mutants, twins, versions, world};
 
 /// What goes with Variorum's proofs.
 #[derive(Parser)]
@@ -17,6 +17,29 @@ struct Cli {
 enum Command {
     /// Write the golden vectors anew, into `proptests/golden`.
     Golden,
+    /// Send every WebSocket message back: what a conformance suite speaks with.
+    Echo {
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:9001")]
+        listen: std::net::SocketAddr,
+    },
+    /// Give the parsers mutated bytes and a server hostile messages, and say how they fared.
+    Hostile {
+        /// Mutated inputs to each target in process; requests are a thousandth of it.
+        #[arg(long, default_value_t = 25_000_000)]
+        inputs: u64,
+        /// Frames and requests to a live server.
+        #[arg(long, default_value_t = 1_000_000)]
+        frames: u64,
+        /// Frames and requests a second, while someone innocent is timed; 0 is as fast as possible.
+        #[arg(long, default_value_t = 2_000)]
+        pace: u64,
+        /// Chooses all of them.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Try every interleaving of a few clients, edits and reconnects over the real machine and document.
+    Model,
     /// Plant each bug of `proptests/mutants` in a copy of the tree and see that the suites catch it.
     Mutants {
         /// Only those whose names begin so: `03`, for instance.
@@ -76,6 +99,9 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Golden => said(golden::write()),
+        Command::Echo { listen } => said(proptests::conformance::serve(listen)),
+        Command::Hostile { inputs, frames, pace, seed } => said(hostile::command(inputs, frames, pace, seed)),
+        Command::Model => said(model::command()),
         Command::Mutants { names } => said(mutants::hunt(&names)),
         Command::Ask { seed, count } => {
             twins::ask(seed, count, &mut BufWriter::new(io::stdout().lock())).map_err(|error| error.to_string())

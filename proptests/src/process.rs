@@ -14,15 +14,26 @@ pub struct Process {
     pub address: SocketAddr,
     program: PathBuf,
     data: PathBuf,
+    /// Where what it says goes; here if nowhere else.
+    log: Option<PathBuf>,
     running: Option<Child>,
 }
 
 impl Process {
     /// Starts the proofs' own program, which serves as `variorum serve` does.
     pub async fn start(program: &str, data: &Path) -> Self {
+        Self::launch(program, data, None).await
+    }
+
+    /// The same, with what it says in a file.
+    pub async fn start_with_log(program: &str, data: &Path, log: &Path) -> Self {
+        Self::launch(program, data, Some(log.to_owned())).await
+    }
+
+    async fn launch(program: &str, data: &Path, log: Option<PathBuf>) -> Self {
         // The port is free a moment later: nothing else is given it so soon.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-        let mut process = Process { address: free, program: program.into(), data: data.to_owned(), running: None };
+        let mut process = Process { address: free, program: program.into(), data: data.to_owned(), log, running: None };
         process.restart();
         process.ready().await;
         process
@@ -33,6 +44,10 @@ impl Process {
         let mut command = Command::new(&self.program);
         command.args(["serve", "--listen", &self.address.to_string(), "--data"]).arg(&self.data);
         command.env("VARIORUM_LOG", "warn").stdin(Stdio::null()).kill_on_drop(true);
+        if let Some(log) = &self.log {
+            let file = std::fs::File::options().create(true).append(true).open(log).expect("a log can be written");
+            command.stdout(file.try_clone().expect("a log can be shared")).stderr(file);
+        }
         self.running = Some(command.spawn().expect("the server starts"));
     }
 
@@ -46,6 +61,11 @@ impl Process {
             }
         };
         patient(listens).await;
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.running.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// Its number.

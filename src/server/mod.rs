@@ -6,6 +6,7 @@ mod clients;
 mod connection;
 mod crowd;
 mod deliveries;
+mod echo;
 mod frames;
 mod hello;
 mod listener;
@@ -32,6 +33,7 @@ use tracing::{info, warn};
 
 pub use access::{Access, Grant};
 pub use crowd::{BadNetwork, Network, Proxies};
+pub use echo::echo;
 pub use listener::{Listener, bind};
 pub use origins::{BadOrigin, Origin, Origins};
 pub use tokens::{Audience, Claims, Entry, SECRET_BYTES, Secret, SecretError, Tokens};

@@ -78,10 +78,15 @@ impl Outbox {
 
     /// Gathers a ping.
     pub(super) fn ping(&mut self) -> Result<(), Error> {
+        self.send(Message::Ping(Default::default()))
+    }
+
+    /// Gathers a message that goes by way of the library: all but texts.
+    pub(super) fn send(&mut self, message: Message) -> Result<(), Error> {
         self.unflushed = true;
         self.library_unflushed = true;
         // A socket that is full is no error here: the frame is kept and `poll_flush` goes on with it.
-        Pin::new(&mut self.socket).start_send(Message::Ping(Default::default()))
+        Pin::new(&mut self.socket).start_send(message)
     }
 
     /// Whether more may be gathered before the socket has taken what there is.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tracing::debug;
-use warp::http::{HeaderMap, Method, Response, StatusCode, header};
+use warp::http::{HeaderMap, Method, Response, StatusCode, header, response};
 
 use super::connection::{Peer, Written};
 use super::crowd::Over;
@@ -17,6 +17,7 @@ use super::problem::Problem;
 use super::wire::Wire;
 use super::{Server, hello};
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::protocol::{Code, SUBPROTOCOL, close};
 use crate::shutdown::{Phase, Watch};
 
@@ -63,11 +64,8 @@ pub(super) fn upgrade(
     tokio::spawn(async move {
         match on_upgrade.await {
             Ok(upgraded) => {
-                let config = config(&server.limits);
-                let socket =
-                    WebSocketStream::from_raw_socket(Wire::new(TokioIo::new(upgraded)), Role::Server, Some(config))
-                        .await;
-                let outbox = Outbox::new(socket, written.unwrap_or_default(), &server.limits, server.metrics.clone());
+                let written = written.unwrap_or_default();
+                let outbox = outbox(upgraded, written, &server.limits, server.metrics.clone()).await;
                 // A browser tells its page the code of a close, but not the status of an answer.
                 let (Ok(_place), None) = (&through, peer.over) else {
                     let over = peer.over.or(through.err()).map_or(String::new(), |over| over.to_string());
@@ -81,14 +79,29 @@ pub(super) fn upgrade(
             Err(error) => debug!(%error, "an upgrade was not completed"),
         }
     });
-    let response = Response::builder()
+    Ok(switching(&accept)
+        .header(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
+        .body(Default::default())
+        .expect(WELL_FORMED))
+}
+
+/// Why an answer can be built.
+pub(super) const WELL_FORMED: &str = "every header is well-formed";
+
+/// The beginning of the answer that makes a connection a WebSocket.
+pub(super) fn switching(accept: &str) -> response::Builder {
+    Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(header::CONNECTION, "upgrade")
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_ACCEPT, accept)
-        .header(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
-        .body(Default::default());
-    Ok(response.expect("every header is well-formed"))
+}
+
+/// The WebSocket on a connection that was handed over.
+pub(super) async fn outbox(upgraded: Upgraded, written: Written, limits: &Limits, metrics: Metrics) -> Outbox {
+    let wire = Wire::new(TokioIo::new(upgraded));
+    let socket = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config(limits))).await;
+    Outbox::new(socket, written, limits, metrics)
 }
 
 fn config(limits: &Limits) -> WebSocketConfig {

@@ -15,11 +15,11 @@ const FIRST: [&str; 12] = [
     "requests",
     "store_suite",
     "store_damage",
-    "storm",
     "model",
+    "storm",
 ];
 /// Suites that come last, because they take longest.
-const LAST: [&str; 4] = ["world", "slow_reader", "traces", "crash"];
+const LAST: [&str; 7] = ["world", "slow_reader", "traces", "bench", "hostile", "faults", "crash"];
 /// They hold the tree together and say nothing about behaviour.
 const NOT: [&str; 3] = ["layers", "docs", "mutants"];
 
@@ -128,13 +128,6 @@ fn cargo(tree: &Path) -> Command {
     cargo.args(["--config", "profile.release.package.variorum.opt-level=1"]);
     cargo.args(["--config", "profile.release.package.proptests.opt-level=1"]);
     cargo
-}
-
-/// Builds every suite of the server.
-pub fn build_all(tree: &Path) -> Command {
-    let mut all = cargo(tree);
-    all.args(["test", "--release", "--workspace", "--no-run"]);
-    all
 }
 
 fn client(tree: &Path, program: &str) -> Command {

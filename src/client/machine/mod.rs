@@ -24,6 +24,7 @@ use crate::ot::{Content, LengthMismatch, Op, TextOp};
 use crate::protocol::{Access, Check, ClientMessage, Create, EditMessage, Open, Place};
 
 /// A document as its client holds it.
+#[derive(Debug, Clone)]
 pub struct Machine {
     doc: DocumentId,
     /// How to make the document if it is not there; said until it was opened once, so that a deleted one stays deleted.

@@ -1,0 +1,6 @@
+//! `proptests::hostile::op` for libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    proptests::hostile::op(input);
+});
