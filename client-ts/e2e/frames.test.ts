@@ -11,8 +11,8 @@ import { RealServer, seeded } from "./server.js";
 const TYPISTS = 20;
 /** Between two keys of one typist, in milliseconds: fast, as a hand types. */
 const KEY = 150;
-/** How long it is measured, in milliseconds. */
-const TIME = 8_000;
+/** Keys that each types: on a busy machine it takes longer, and is no less. */
+const KEYS = 50;
 /** The bar, in milliseconds of work on the main thread for each frame. */
 const BAR = 16;
 
@@ -88,10 +88,10 @@ test(`with ${TYPISTS} people typing in 100 kB, a frame costs the page at most ${
       }).observe(document.querySelector(".cm-content")!, { subtree: true, childList: true, characterData: true });
     });
     const made: Record<string, number> = {};
-    const typing = async (doc: (typeof docs)[number], typist: number, until: number) => {
+    const typing = async (doc: (typeof docs)[number], typist: number) => {
       // Half of them are in sight of the reader, the others anywhere.
       let at = typist % 2 ? Math.floor(random() * 2_000) : Math.floor(random() * doc.text.length);
-      for (let key = 0; Date.now() < until; key++) {
+      for (let key = 0; key < KEYS; key++) {
         const text = typist === 0 ? `[${key}]` : "abcdefgh "[key % 9]!;
         if (typist === 0) made[text] = Date.now();
         at = typist === 0 ? 0 : Math.min(at, doc.text.length);
@@ -101,23 +101,23 @@ test(`with ${TYPISTS} people typing in 100 kB, a frame costs the page at most ${
         await new Promise((resolve) => setTimeout(resolve, KEY * (0.5 + random())));
       }
     };
+    const began = Date.now();
     const session = await browser.newBrowserCDPSession();
     const events = await traced(session, async () => {
-      const until = Date.now() + TIME;
-      await Promise.all(docs.map((doc, typist) => typing(doc, typist, until)));
+      await Promise.all(docs.map((doc, typist) => typing(doc, typist)));
     });
+    const seconds = (Date.now() - began) / 1000;
     await Promise.all(docs.map((doc) => doc.flushed()));
     const frames = perFrame(events);
     const work = frames.map((frame) => frame.work);
     const [p50, p95, most] = [percentile(work, 0.5), percentile(work, 0.95), Math.max(...work)];
     const seen: Record<string, number> = await reader.page.evaluate(() => (globalThis as unknown as { seen: Record<string, number> }).seen);
     const delays = Object.entries(made).flatMap(([mark, time]) => (seen[mark] === undefined ? [] : [seen[mark]! - time]));
-    const keys = docs[0]!.version;
     context.diagnostic(
-      `${keys} revisions in ${TIME / 1000} s, ${frames.length} frames: work per frame p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, most ${most.toFixed(1)} ms ` +
+      `${TYPISTS * KEYS} keys in ${seconds.toFixed(1)} s, ${frames.length} frames: work per frame p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, most ${most.toFixed(1)} ms ` +
         `(by the wall clock p95 ${percentile(frames.map(({ wall }) => wall), 0.95).toFixed(1)} ms); from key to another's screen p50 ${percentile(delays, 0.5)} ms, p95 ${percentile(delays, 0.95)} ms`,
     );
-    assert.ok(keys > (TYPISTS * TIME) / KEY / 3, `${keys} revisions: everyone typed`);
+    assert.ok(docs[0]!.version > TYPISTS * 2, `${docs[0]!.version} revisions: everyone typed`);
     assert.ok(frames.length > 50, `${frames.length} frames were drawn`);
     assert.ok(delays.length > 10, `${delays.length} marks were seen`);
     assert.ok(p95 <= BAR, `p95 is ${p95.toFixed(1)} ms`);
