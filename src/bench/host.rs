@@ -55,7 +55,8 @@ impl Host {
     pub(super) fn start_again(&mut self) -> Result<(), String> {
         let mut command = Command::new(&self.program);
         match self.sort {
-            Sort::Server => command.arg("serve"),
+            // All of the load comes from one address.
+            Sort::Server => command.args(["serve", "--limit", "documents_made_per_minute=1000000"]),
             Sort::Floor => command.args(["bench", "floor"]),
         };
         command.args(["--listen", &self.address.to_string(), "--data"]).arg(&self.data);
