@@ -17,6 +17,7 @@ use crate::server::{self, BadNetwork, BadOrigin, Entry, Origins, Parts, Proxies,
 use crate::shutdown;
 use crate::store::{MemoryStore, SqliteOptions, SqliteStore, Store};
 use crate::token;
+use crate::upkeep;
 
 /// A document server for people who write together: every keystroke kept, every version readable.
 #[derive(Debug, Parser)]
@@ -32,6 +33,14 @@ pub struct Cli {
 enum Command {
     /// Serve documents over WebSocket and HTTP
     Serve(Flags),
+    /// Read everything that a data directory holds, also beside a running server, and say what is wrong
+    Verify(upkeep::Data),
+    /// Copy a data directory, also while a server writes to it
+    Backup(upkeep::BackupFlags),
+    /// Write a document with all its history as lines of JSON, also beside a running server
+    Export(upkeep::ExportFlags),
+    /// Take in a document that `export` wrote; the server must not run
+    Import(upkeep::ImportFlags),
     /// Play a recorded editing session against a running server, and compare what comes out
     Replay(replay::Flags),
     /// Measure what a server costs under load, beside the least that the same traffic could cost
@@ -63,6 +72,10 @@ pub fn run(cli: Cli) -> ExitCode {
     let done = logs::start(&cli.logs).map_err(|error| error.to_string()).and_then(|logs| {
         let done = match cli.command {
             Command::Serve(flags) => wait_for(serve(flags)),
+            Command::Verify(data) => upkeep::run_verify(&data),
+            Command::Backup(flags) => upkeep::run_backup(&flags),
+            Command::Export(flags) => upkeep::run_export(&flags),
+            Command::Import(flags) => wait_for(upkeep::run_import(flags)),
             Command::Replay(flags) => wait_for(replay::run(flags)),
             Command::Bench(flags) => bench::run(flags),
             Command::Log(flags) => wait_for(past::log(flags)),

@@ -1,5 +1,6 @@
 //! Variorum: a document server for people who write together. `docs/architecture.md` is the way in.
 
+pub mod archive;
 pub mod bench;
 pub mod cli;
 pub mod client;
@@ -17,3 +18,4 @@ pub mod server;
 pub mod shutdown;
 pub mod store;
 pub mod token;
+pub mod upkeep;

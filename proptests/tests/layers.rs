@@ -13,6 +13,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("protocol", &["document", "ot"]),
     ("server", &["protocol", "hub", "store", "document", "ot", "limits", "metrics", "shutdown"]),
     ("client", &["protocol", "document", "ot"]),
+    ("archive", &["store", "document", "ot"]),
     ("replay", &["client", "document", "ot"]),
     ("bench", &["client", "protocol", "document", "ot", "replay", "server", "limits", "cli"]),
     ("past", &["client", "protocol", "document"]),

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 pub use codec::{BadRecord, decode_record, encode_record};
 pub use memory::MemoryStore;
+pub use sqlite::{BackupError, Problem, Site, Verified, View, backup, verify};
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore, Stats};
 
 use crate::document::{

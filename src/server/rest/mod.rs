@@ -26,7 +26,7 @@ use crate::protocol::Route;
 
 pub(super) use endpoint::{Endpoint, Request, answer, find};
 
-/// Every endpoint. `docs/openapi.yaml` describes each.
+/// Every endpoint.
 pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint::always(Route::Health, |request| Box::pin(health::health(request))),
     Endpoint::always(Route::Ready, |request| Box::pin(health::ready(request))),

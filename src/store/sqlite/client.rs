@@ -80,7 +80,8 @@ fn client_key(document: Incarnation, client: ClientKey) -> [u64; 3] {
     [document.0, number as u64, (number >> 64) as u64]
 }
 
-fn open_client(document: Incarnation, client: ClientKey, body: &[u8]) -> Result<Taken, String> {
+/// The last edit taken from a client, as its row says.
+pub fn open_client(document: Incarnation, client: ClientKey, body: &[u8]) -> Result<Taken, String> {
     let mut content = Reader(open_plain(Tag::Client, &client_key(document, client), body)?);
     let mut number = || content.number().map_err(|error| error.to_string());
     Ok(Taken { seq: Seq(number()?), version: Version(number()?) })

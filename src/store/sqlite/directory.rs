@@ -26,6 +26,17 @@ pub enum OpenError {
         /// The newest format known.
         known: i64,
     },
+    /// An older server wrote it, and whoever looks at it changes nothing.
+    #[error("the store has format {found}, this program reads format {known}; start the server on it once")]
+    Older {
+        /// The format found.
+        found: i64,
+        /// The format that is read.
+        known: i64,
+    },
+    /// There is no store.
+    #[error("there is no store: {} is missing or empty", .0.display())]
+    Missing(PathBuf),
     /// The database is someone else's.
     #[error("{} is a database of another program (application id {found:#x})", path.display())]
     Foreign {
@@ -61,6 +72,11 @@ pub struct Directory {
 }
 
 impl Directory {
+    /// The paths of the store in a directory.
+    pub fn at(path: &Path) -> Self {
+        Directory { database: path.join("variorum.db"), mark: path.join("variorum.mark"), path: path.to_owned() }
+    }
+
     /// Makes the directory if needed and locks it. Whoever holds the file has the directory to itself.
     pub fn lock(path: &Path) -> Result<(Self, File), OpenError> {
         let io = |at: &Path| {
@@ -75,9 +91,7 @@ impl Directory {
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
             Err(TryLockError::Error(source)) => return Err(OpenError::Io { path: lock, source }),
         }
-        let directory =
-            Directory { database: path.join("variorum.db"), mark: path.join("variorum.mark"), path: path.to_owned() };
-        Ok((directory, file))
+        Ok((Directory::at(path), file))
     }
 
     /// Whether there is a database with anything in it.

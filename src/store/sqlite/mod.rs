@@ -9,6 +9,7 @@
 //! every read: what it needs of the tails (memory) first, then pages
 //! ```
 
+mod backup;
 mod block;
 mod client;
 mod commit;
@@ -35,6 +36,8 @@ mod snapshot;
 mod stats;
 mod sweep;
 mod tails;
+mod verify;
+mod view;
 mod writer;
 
 use std::collections::HashMap;
@@ -48,8 +51,11 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+pub use backup::{BackupError, backup};
 pub use directory::OpenError;
 pub use stats::Stats;
+pub use verify::{Problem, Site, Verified, verify};
+pub use view::View;
 
 use self::directory::Directory;
 use self::label::{Changed, LabelChange};

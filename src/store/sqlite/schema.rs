@@ -118,6 +118,20 @@ fn open_existing(directory: &Directory, may_create: Result<(), OpenError>) -> Re
     Ok(conn)
 }
 
+/// Whether a database is one of ours, in today's format.
+pub fn check_format(conn: &Connection, directory: &Directory) -> Result<(), OpenError> {
+    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let owner = number("PRAGMA application_id")?;
+    if owner != APPLICATION_ID {
+        return Err(OpenError::Foreign { path: directory.database.clone(), found: owner });
+    }
+    match number("PRAGMA user_version")? {
+        FORMAT => Ok(()),
+        found if found > FORMAT => Err(OpenError::Newer { found, known: FORMAT }),
+        found => Err(OpenError::Older { found, known: FORMAT }),
+    }
+}
+
 fn prepare(conn: &Connection, role: Role) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     // Checkpoints happen where they are asked for: never inside an edit's commit, and never in a directory that is

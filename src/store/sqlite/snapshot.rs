@@ -90,14 +90,16 @@ pub fn snapshot_before(
     }
 }
 
-enum Unread {
+/// Why a snapshot cannot be read.
+pub enum Unread {
     /// Part 0 was never written.
     Incomplete,
     Damaged(String),
     Unavailable(StoreError),
 }
 
-fn load(reader: &mut Connected, document: Incarnation, version: Version) -> Result<Snapshot, Unread> {
+/// A kept snapshot.
+pub fn load(reader: &mut Connected, document: Incarnation, version: Version) -> Result<Snapshot, Unread> {
     let first = part(reader, document, version, 0)?.ok_or(Unread::Incomplete)?;
     let mut rest = Reader(&first);
     let parts = rest.number().map_err(|error| Unread::Damaged(error.to_string()))?;

@@ -1,0 +1,99 @@
+//! A store as it is at one moment, for reading only, also beside a running server: what backup, verification and export look
+//! at. Everything is read in one transaction of SQLite's, which sees no later commit.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::directory::{Directory, OpenError};
+use super::documents;
+use super::label;
+use super::log::{Log, start_of};
+use super::mark::Mark;
+use super::readers::Reader;
+use super::recover::{Journal, read_journal};
+use super::schema::{self, Role};
+use super::sealed::Press;
+use crate::document::{DocumentId, Label, Revision, Snapshot, Version};
+use crate::store::lineage::{Lineage, Piece};
+use crate::store::{Found, Head, Incarnation, StoreError};
+
+/// A store at one moment.
+pub struct View {
+    pub(super) reader: Reader,
+    pub(super) journal: Journal,
+    /// The high-water mark as it was just before.
+    pub(super) mark: Option<Mark>,
+}
+
+impl View {
+    /// Looks at the store in a directory. Nothing in it is changed.
+    pub fn open(path: &Path) -> Result<View, OpenError> {
+        let directory = Directory::at(path);
+        if !directory.has_database() {
+            return Err(OpenError::Missing(directory.database));
+        }
+        // Before the database: a mark that is read later may name a commit that this view does not see.
+        let mark = Mark::read(&directory.mark).map_err(|error| directory.mark_error(error))?;
+        let conn = schema::connect(&directory.database, Role::Reader)?;
+        conn.execute_batch("BEGIN")?;
+        schema::check_format(&conn, &directory)?;
+        let mut reader = Reader { conn, press: Press::default() };
+        let journal = read_journal(&mut reader, mark)?;
+        Ok(View { reader, journal, mark })
+    }
+
+    /// What was lost of the newest commits, in a sentence, if something was.
+    pub fn lost(&self) -> Option<&str> {
+        self.journal.lost.as_deref()
+    }
+
+    /// The document of this name.
+    pub fn find(&self, id: &DocumentId) -> Result<Option<Found>, StoreError> {
+        documents::find(&self.reader.conn, id)
+    }
+
+    /// The newest place of a document.
+    pub fn head(&mut self, document: Incarnation) -> Result<Head, StoreError> {
+        let found = documents::of_number(&self.reader.conn, document)?;
+        if let Some(head) = self.log(document, Version::ZERO, Version(u64::MAX)).head()? {
+            return Ok(head);
+        }
+        let start = start_of(found.begins);
+        // A branch without a revision of its own is where it begins.
+        if start > Version::ZERO
+            && let Some(last) = self.revisions(document, Version(start.0 - 1), start)?.pop()
+        {
+            return Ok(Head { version: last.version, chain: last.chain, time: last.time });
+        }
+        let genesis = Snapshot::genesis(&found.identity);
+        Ok(Head { version: genesis.version, chain: genesis.chain, time: genesis.time })
+    }
+
+    /// The revisions `(from, to]`, every one of them; those before a branch begins are its parent's.
+    pub fn revisions(
+        &mut self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+    ) -> Result<Vec<Arc<Revision>>, StoreError> {
+        let lineage = Lineage::of(document, |document| {
+            documents::of_number(&self.reader.conn, document).map(|found| found.begins)
+        })?;
+        let mut revisions = Vec::new();
+        for Piece { document, from, to } in lineage.split(from, to) {
+            revisions.extend(self.log(document, from, to).revisions(from, to)?);
+        }
+        Ok(revisions)
+    }
+
+    /// Every label of a document, in order of version and then of name.
+    pub fn labels(&self, document: Incarnation) -> Result<Vec<Label>, StoreError> {
+        label::all(&self.reader.conn, document)
+    }
+
+    fn log(&mut self, document: Incarnation, from: Version, to: Version) -> Log<'_> {
+        let tail = self.journal.tails.runs(document, from, to);
+        // Where its own revisions begin matters only to a fold and to a search by time.
+        Log::new(document, Version::ZERO, &mut self.reader, tail)
+    }
+}
