@@ -43,7 +43,8 @@ class Writer {
     readonly number: number,
     readonly random: () => number,
   ) {
-    this.machine = createMachine(doc, { kind: "text" }, this.#outputs());
+    this.machine = createMachine(doc, this.#outputs());
+    this.machine.create = { kind: "text" };
   }
 
   #outputs(): Outputs {
@@ -86,7 +87,8 @@ class Writer {
   reload(): void {
     const { kept, text } = this.machine;
     this.cut();
-    this.machine = createMachine(this.doc, { kind: "text" }, this.#outputs());
+    this.machine = createMachine(this.doc, this.#outputs());
+    this.machine.create = { kind: "text" };
     // Where nothing was unsent nothing was kept, and it begins anew.
     if (kept) this.machine.restore(JSON.parse(JSON.stringify(kept)) as Kept, String(text));
   }
