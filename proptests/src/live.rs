@@ -139,7 +139,7 @@ pub async fn exchange(
     stream.write_all(&[request.as_bytes(), body].concat()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
-    Answer::parse(&answer).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    Answer::parse(&answer, method).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
 /// Every revision of a document, one by one, through the catch-up endpoint.
@@ -170,16 +170,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer in these bytes; none if they end before it does.
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    /// The answer in these bytes to a request of this method; none if they end before it does.
+    fn parse(bytes: &[u8], method: &str) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n")?;
         let head = head.to_lowercase();
         let status = head.split(' ').nth(1)?.parse().ok()?;
         let body = if head.contains("transfer-encoding: chunked") { dechunk(body)? } else { body.to_owned() };
         let answer = Answer { status, head, body };
+        // What a HEAD or a 304 would have said is promised and not sent.
+        let bare = method == "HEAD" || answer.status == 304;
         let promised = answer.header("content-length").and_then(|length| length.parse().ok());
-        promised.is_none_or(|length: usize| answer.body.len() >= length || answer.status == 304).then_some(answer)
+        promised.is_none_or(|length: usize| bare || answer.body.len() >= length).then_some(answer)
     }
 
     /// The body as JSON.
