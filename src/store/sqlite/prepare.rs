@@ -142,7 +142,11 @@ fn compose_blocks(log: &mut Log, folded: Version, to: Version) -> Result<(), Sto
     Ok(())
 }
 
-/// Cuts records into pages, at each multiple of [`PAGE`].
+/// Bytes of records in one page, unless a single record is larger: a page is read as a whole, and nothing is sealed that
+/// [`super::sealed`] would not open.
+const PAGE_BYTES: usize = 8 << 20;
+
+/// Cuts records into pages, at each multiple of [`PAGE`] and before [`PAGE_BYTES`] are passed.
 struct Cut {
     document: Incarnation,
     /// Records up to this version are left out.
@@ -181,6 +185,10 @@ impl Cut {
             }
             if let Some(origin) = glance.origin {
                 self.clients.insert(origin.client, Taken { seq: origin.seq, version: glance.version });
+            }
+            // A page that would grow too large to be read again ends early.
+            if self.records.len() + bytes.len() > PAGE_BYTES {
+                self.end_page(log);
             }
             self.records.extend_from_slice(bytes);
             let (first, time) = self.span.map_or((glance.version, glance.time), |(first, _, time)| (first, time));
