@@ -274,6 +274,11 @@ impl Document {
         self.history.push(revision);
     }
 
+    /// Forgets what was taken up to a version: clients are then looked up again.
+    pub fn forget_taken_to(&mut self, version: Version) {
+        self.taken.retain(|_, taken| taken.is_none_or(|taken| taken.version > version));
+    }
+
     /// Forgets what was taken from clients that `keep` does not name; they are looked up again when they come back.
     pub fn forget_clients(&mut self, keep: impl Fn(&ClientKey) -> bool) {
         self.taken.retain(|client, _| keep(client));

@@ -202,9 +202,15 @@ impl Hub {
             // Through its authority, so that nothing is granted beside the deletion.
             let live = match self.open(id, None).await {
                 Ok((live, _)) => live,
-                // What cannot be read nobody has open.
-                Err(OpenError::Store(damage @ StoreError::Damaged { document, .. })) => {
-                    return match self.store.remove(document).await {
+                // What cannot be read nobody has open. A branch may be unreadable by its parent's damage: what goes is
+                // what the name stands for.
+                Err(OpenError::Store(damage @ StoreError::Damaged { .. })) => {
+                    let named = match self.store.find(id).await {
+                        Ok(Some(found)) => found.incarnation,
+                        Err(StoreError::Damaged { document, .. }) => document,
+                        _ => return Err(damage.into()),
+                    };
+                    return match self.store.remove(named).await {
                         Err(StoreError::Unknown(_)) => Err(damage.into()),
                         removed => Ok(removed?),
                     };
@@ -254,6 +260,10 @@ impl Hub {
             if document.head().0.is_multiple_of(SNAPSHOT_EVERY) {
                 unkept.push(document.now().clone());
             }
+        }
+        // What a client sent to the parent says nothing about what it sends here: another epoch.
+        if let Some(begins) = &found.begins {
+            document.forget_taken_to(begins.version);
         }
         Ok(authority::start(self.clone(), &found, document, unkept))
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::{prop_assert, prop_assert_eq};
 use proptests::faulty::{Call, Fate, Faulty};
-use proptests::live::{Server, history};
+use proptests::live::{self, Server, history};
 use proptests::{Source, check_random, plain};
 use serde_json::{Value, json};
 use variorum::client::{Http, RequestError, Versions};
@@ -347,6 +347,25 @@ async fn what_cannot_be_branched_or_merged_is_said_and_changes_nothing() {
     // Nothing was written on the branch: that is no error, and makes no revision.
     let (status, nothing) = ask(&server, "POST", "d/merge", json!({"branch": "b"})).await;
     assert_eq!((status, &nothing["from"], &nothing["version"]), (200, &json!(1), &json!(1)));
+    server.stop().await;
+}
+
+/// What a client's counter says is known by epoch: the parent's edits are none of the branch's, however they were asked for.
+#[tokio::test]
+async fn an_edit_of_a_branch_is_no_repeat_of_one_of_its_parent() {
+    let server = Server::start().await;
+    assert_eq!(ask(&server, "PUT", "/v1/docs/p", json!({"kind": "text"})).await.0, 201);
+    let edit = |version: u64, op: Value| json!({"version": version, "op": op, "client": live::secret("ana"), "seq": 1});
+    let (_, first) = ask(&server, "POST", "/v1/docs/p/edits", edit(0, json!(["a"]))).await;
+    assert_eq!(first["version"], 1);
+    assert_eq!(ask(&server, "POST", "/v1/docs/p/branches", json!({"id": "b"})).await.0, 201);
+    let (status, second) = ask(&server, "POST", "/v1/docs/b/edits", edit(1, json!([1, "b"]))).await;
+    assert_eq!((status, &second["version"]), (200, &json!(2)), "{second}");
+    let content = server.http("GET", "/v1/docs/b/content", &[], "").await;
+    assert_eq!(content.body, "ab");
+    // And sent again it is one.
+    let (_, again) = ask(&server, "POST", "/v1/docs/b/edits", edit(1, json!([1, "b"]))).await;
+    assert_eq!(again, second);
     server.stop().await;
 }
 

@@ -43,7 +43,10 @@ pub(super) async fn list(id: DocumentId, request: Request) -> Answer {
     let found = request.server.hub.store().branches(parent.incarnation()).await;
     let mut branches = Vec::new();
     for branch in found.map_err(|error| Problem::of(&id, error))? {
-        branches.push(view(&request, &id, branch).await?);
+        // Who may read the parent may not know of every branch.
+        if request.ask(Needs::Read, About::Document(&branch.identity.id)).is_ok() {
+            branches.push(view(&request, &id, branch).await?);
+        }
     }
     json(StatusCode::OK, &BranchesView { branches })
 }
