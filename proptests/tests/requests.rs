@@ -31,6 +31,8 @@ async fn a_document_is_made_once() {
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{body}");
     }
     assert_eq!(server.http("GET", "/v1/docs/f", &[], "").await.status, 404);
+    let other = server.http("PUT", "/v1/docs/d", &[], r#"{"kind":"board"}"#).await;
+    assert_eq!((other.status, other.code().as_str()), (409, "wrong_kind"));
     server.stop().await;
 }
 

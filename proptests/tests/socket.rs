@@ -405,6 +405,9 @@ async fn open_of_an_open_document_opens_it_anew() {
     let mut ana = server.client("ana").await;
     ana.open("d", "x").await;
     ana.edited("d", 1, 1, json!([1, "y"])).await;
+    // What it would have been made of, if it were not there, does not matter.
+    ana.say(json!({"type": "open", "doc": "d", "create": {"kind": "board"}})).await;
+    assert_eq!(ana.hears("opened").await["kind"], "text");
     let anew = ana.open("d", "ignored").await;
     assert_eq!((&anew["content"], &anew["version"], &anew["taken"]["seq"]), (&json!("xy"), &json!(2), &json!(1)));
     assert_eq!(anew["presence"]["count"], 1);

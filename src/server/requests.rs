@@ -20,8 +20,8 @@ pub(super) struct Opening {
     id: DocumentId,
     token: Token,
     may_write: bool,
-    /// The client said how to make the document, and may not.
-    may_not_make: bool,
+    /// The client said how to make the document, and why it is not made so where it is not there.
+    not_made: Option<(Code, String)>,
     following: Result<Following, Failure>,
 }
 
@@ -107,16 +107,18 @@ impl Session {
             return self.error(Code::TooManyDocuments, message, "open", Some(&id));
         }
         let may_write = self.caller.may_write(&id);
-        let may_not_make = create.is_some() && !may_write;
-        let creation = match create {
-            None => None,
-            Some(create) => match create.kind.parse::<Kind>() {
-                Err(unknown) => return self.error(Code::UnsupportedKind, unknown.to_string(), "open", Some(&id)),
-                Ok(kind) => {
-                    let content = create.content.unwrap_or_default();
-                    may_write.then(|| Creation { kind, content, author: self.author.clone() })
-                }
-            },
+        // A document that is there is opened, whatever the client would have made.
+        let (creation, not_made) = match create.map(|create| (create.kind.parse::<Kind>(), create)) {
+            None => (None, None),
+            Some((Err(unknown), _)) => (None, Some((Code::UnsupportedKind, unknown.to_string()))),
+            Some(_) if !may_write => {
+                let message = format!("there is no document {id}, and this access may not make it");
+                (None, Some((Code::ReadOnly, message)))
+            }
+            Some((Ok(kind), create)) => {
+                let content = create.content.unwrap_or_default();
+                (Some(Creation { kind, content, author: self.author.clone() }), None)
+            }
         };
         let token = self.documents.next;
         self.documents.next += 1;
@@ -130,20 +132,19 @@ impl Session {
         let (server, address) = (self.server.clone(), self.address);
         self.work = Some(Box::pin(async move {
             let following = follow(&server, &id, creation, address, reader).await;
-            Done::Opened(Box::new(Opening { id, token, may_write, may_not_make, following }))
+            Done::Opened(Box::new(Opening { id, token, may_write, not_made, following }))
         }));
         Ok(())
     }
 
     pub(super) fn opened(&mut self, opening: Opening) -> Result<(), Ended> {
-        let Opening { id, token, may_write, may_not_make, following } = opening;
+        let Opening { id, token, may_write, not_made, following } = opening;
         let Following { follow, version, chain, taken, presence, body } = match following {
             Ok(following) => following,
-            Err((Code::UnknownDocument, ..)) if may_not_make => {
-                let message = format!("there is no document {id}, and this access may not make it");
-                return self.error(Code::ReadOnly, message, "open", Some(&id));
-            }
             Err((code, message, retry_ms)) => {
+                if let (Code::UnknownDocument, Some((code, message))) = (code, not_made) {
+                    return self.error(code, message, "open", Some(&id));
+                }
                 let (doc, reply_to) = (Some(id.to_string()), Some("open".to_owned()));
                 return self.say(&ServerMessage::Error { code, message, doc, seq: None, reply_to, retry_ms });
             }

@@ -15,8 +15,10 @@ use crate::server::problem::Problem;
 /// `PUT /v1/docs/{id}`
 pub(super) async fn create(id: DocumentId, request: Request) -> Answer {
     let ContentBody(create) = ContentBody::parse(&request.body)?;
-    let kind: Kind =
-        create.kind.parse().map_err(|error: UnsupportedKind| Problem::new(Code::UnsupportedKind, error.to_string()))?;
+    let kind: Kind = match create.kind.parse() {
+        Ok(kind) => kind,
+        Err(unknown) => return Err(not_of_that_kind(&id, &request, unknown).await),
+    };
     let creation =
         Creation { kind, content: create.content.unwrap_or_default(), author: author(&request.caller, None) };
     let (live, made) = request.server.open(&id, Some(&creation), request.address).await?;
@@ -27,6 +29,18 @@ pub(super) async fn create(id: DocumentId, request: Request) -> Answer {
     }
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     json(status, &snapshot_body(&live, &live.now(), None))
+}
+
+/// Why a document is not made of a kind that nobody serves: one of another kind is there, or the kind alone.
+async fn not_of_that_kind(id: &DocumentId, request: &Request, unknown: UnsupportedKind) -> Problem {
+    match request.server.hub.store().find(id).await {
+        Ok(Some(found)) => {
+            let message = format!("document {id} is of kind {}: {unknown}", found.identity.kind.as_str());
+            Problem::new(Code::WrongKind, message)
+        }
+        Ok(None) => Problem::new(Code::UnsupportedKind, unknown.to_string()),
+        Err(error) => Problem::of(id, error),
+    }
 }
 
 /// `DELETE /v1/docs/{id}`
