@@ -354,17 +354,17 @@ async fn what_cannot_be_branched_or_merged_is_said_and_changes_nothing() {
 #[tokio::test]
 async fn an_edit_of_a_branch_is_no_repeat_of_one_of_its_parent() {
     let server = Server::start().await;
-    assert_eq!(ask(&server, "PUT", "/v1/docs/p", json!({"kind": "text"})).await.0, 201);
+    assert_eq!(ask(&server, "PUT", "p", json!({"kind": "text"})).await.0, 201);
     let edit = |version: u64, op: Value| json!({"version": version, "op": op, "client": live::secret("ana"), "seq": 1});
-    let (_, first) = ask(&server, "POST", "/v1/docs/p/edits", edit(0, json!(["a"]))).await;
+    let (_, first) = ask(&server, "POST", "p/edits", edit(0, json!(["a"]))).await;
     assert_eq!(first["version"], 1);
-    assert_eq!(ask(&server, "POST", "/v1/docs/p/branches", json!({"id": "b"})).await.0, 201);
-    let (status, second) = ask(&server, "POST", "/v1/docs/b/edits", edit(1, json!([1, "b"]))).await;
+    assert_eq!(ask(&server, "POST", "p/branches", json!({"id": "b"})).await.0, 201);
+    let (status, second) = ask(&server, "POST", "b/edits", edit(1, json!([1, "b"]))).await;
     assert_eq!((status, &second["version"]), (200, &json!(2)), "{second}");
     let content = server.http("GET", "/v1/docs/b/content", &[], "").await;
     assert_eq!(content.body, "ab");
     // And sent again it is one.
-    let (_, again) = ask(&server, "POST", "/v1/docs/b/edits", edit(1, json!([1, "b"]))).await;
+    let (_, again) = ask(&server, "POST", "b/edits", edit(1, json!([1, "b"]))).await;
     assert_eq!(again, second);
     server.stop().await;
 }
