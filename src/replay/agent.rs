@@ -41,9 +41,10 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    pub(super) fn new(number: usize, doc: Doc, trace: Arc<Trace>, board: Arc<Board>) -> Self {
+    /// Someone who has seen the text at `begin` and nothing since, though their client may have: another may type already.
+    pub(super) fn new(number: usize, doc: Doc, begin: Version, trace: Arc<Trace>, board: Arc<Board>) -> Self {
         let (_, events) = doc.events();
-        Agent { number, place: doc.version(), doc, events, trace, board, unseen: VecDeque::new(), typed: None }
+        Agent { number, place: begin, doc, events, trace, board, unseen: VecDeque::new(), typed: None }
     }
 
     /// Types everything, and answers who it is with the document.

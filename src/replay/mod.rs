@@ -144,7 +144,7 @@ pub async fn replay(
     let began = Instant::now();
     let mut typing = tokio::task::JoinSet::new();
     for (number, doc) in docs.into_iter().enumerate() {
-        let agent = Agent::new(number, doc, trace.clone(), board.clone());
+        let agent = Agent::new(number, doc, begin, trace.clone(), board.clone());
         typing.spawn(agent.types(target.batch, progress.clone()));
     }
     let mut docs = Vec::new();
