@@ -69,6 +69,8 @@ export const createConnection = ({ clock, random, socket: make, hello, renews, m
   /** Whether anything was heard since the last look. */
   let heard = false;
   let reason: TokenReason = "connect";
+  /** How the connection before ended, unless one has lasted since. */
+  let before = 0;
   /** How long the server asked to wait, in milliseconds. */
   let asked: number | undefined;
 
@@ -104,11 +106,13 @@ export const createConnection = ({ clock, random, socket: make, hello, renews, m
 
   const lost = (code: number, why?: string): void => {
     drop();
-    if (FINAL[code] && !(code === 4401 && renews)) {
+    // Once, the connection that took this one's place may be the client's own, given up and late; twice it is a rival's.
+    if (FINAL[code] && !(code === 4401 && renews) && (code !== 4409 || before === code)) {
       say("closed");
-      return error(new VariorumError(FINAL[code], why || `the server closed the connection with code ${code}`));
+      return error(new VariorumError(FINAL[code], why || `the server closed with code ${code}`));
     }
     if (code === 4401) reason = "unauthorized";
+    before = code;
     say("offline");
     later(asked === undefined ? backoff(attempt++, random) : asked * (0.5 + random()), connect);
     asked = undefined;
@@ -121,7 +125,7 @@ export const createConnection = ({ clock, random, socket: make, hello, renews, m
     later(ms, () => {
       // What has lasted is a good connection: the next loss is a first one.
       if (heard) {
-        attempt = 0;
+        attempt = before = 0;
         look(QUIET);
       } else if (ms === DOUBT) lost(1006);
       else look(DOUBT);
@@ -153,7 +157,7 @@ export const createConnection = ({ clock, random, socket: make, hello, renews, m
       socket.onerror = () => {};
     } catch (cause) {
       if (mine !== turn) return;
-      error(cause instanceof VariorumError ? cause : new VariorumError("connection", "no connection could be begun", undefined, { cause }));
+      error(cause instanceof VariorumError ? cause : new VariorumError("connection", "no connection", undefined, { cause }));
       lost(1006);
     }
   };

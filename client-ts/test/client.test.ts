@@ -319,7 +319,6 @@ test("some closes mean that coming back is of no use", async () => {
     [4400, "bad_message"],
     [4401, "unauthorized"],
     [4403, "forbidden"],
-    [4409, "superseded"],
   ] as const) {
     const { clock, net, client, errors } = await withDoc();
     net.last.ends(code);
@@ -331,11 +330,33 @@ test("some closes mean that coming back is of no use", async () => {
     await settled();
     assert.equal(net.sockets.length, 2);
   }
-  for (const code of [1001, 1006, 1011, 1012, 4408, 4429]) {
+  for (const code of [1001, 1006, 1011, 1012, 4408, 4409, 4429]) {
     const { clock, net } = await withDoc();
     net.last.ends(code);
     await reconnect({ clock, net });
   }
+});
+
+test("a client whose place was taken comes back once, and leaves it to a rival", async () => {
+  const { clock, net, client, errors } = await withDoc();
+  net.last.ends(4409);
+  assert.equal(client.status, "offline");
+  await reconnect({ clock, net });
+  net.last.ends(4409, "the same client connected anew");
+  assert.equal(client.status, "closed");
+  assert.deepEqual(errors, ["superseded"]);
+  await clock.advance(100_000);
+  assert.equal(net.sockets.length, 2);
+  // Asked to, it tries again; what has lasted since makes the next time a first one.
+  client.connect();
+  await settled();
+  net.last.welcome();
+  for (let second = 0; second < 30; second++) {
+    await clock.advance(1000);
+    net.last.says({ type: "pong" });
+  }
+  net.last.ends(4409);
+  assert.equal(client.status, "offline");
 });
 
 test("a function is asked for another token, and told why", async () => {
