@@ -117,6 +117,9 @@ limits! {
     document_idle: Duration = Duration::from_secs(30), "time";
     /// Revisions of one answer over HTTP: what is made in memory before it is sent.
     revisions_per_page: u64 = 5_000, "revisions";
+    /// Bytes that the ops of those revisions take in memory, beyond which the answer ends early and says that there is more:
+    /// 5,000 revisions of 4 MiB would be 20 GB.
+    revisions_bytes_per_page: usize = 16 << 20, "bytes";
     /// Documents of one answer over HTTP: each costs a look at the end of its log.
     documents_per_page: u64 = 1_000, "documents";
     /// Stretches of a page of history: each may be found in another part of the log.
@@ -127,6 +130,8 @@ limits! {
     search_length: usize = 200, "characters";
     /// Places in one answer of a search.
     search_found: u64 = 500, "places";
+    /// For which a search waits for others, of which two go on at a time, before it is answered with `rate_limited`.
+    search_wait: Duration = Duration::from_secs(10), "time";
     /// Revisions that one search goes over: a second or two of one core.
     search_revisions: u64 = 500_000, "revisions";
 }

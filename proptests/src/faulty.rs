@@ -132,6 +132,16 @@ impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Store for Faulty<F> {
         self.meet(Call::Read, move |store| store.revisions(document, from, to))
     }
 
+    fn some_revisions(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+        room: usize,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
+        self.meet(Call::Read, move |store| store.some_revisions(document, from, to, room))
+    }
+
     fn stretches(
         &self,
         document: Incarnation,

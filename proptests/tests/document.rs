@@ -238,6 +238,39 @@ fn any_stretch_of_the_window_is_its_revisions() {
 }
 
 #[test]
+fn the_window_is_bounded_by_what_it_weighs_and_still_whole() {
+    const WEIGHT_MAX: usize = 32 << 20;
+    let mut source = Source::seeded(16);
+    let mut history = History::new(Version::ZERO);
+    let author = Arc::new(Author { session: None, user: User { id: "u".into(), name: "".into() } });
+    let (mut length, mut heavy, mut cut) = (0, false, false);
+    for version in 1..=400 {
+        // Mostly keystrokes; now and then, and for a while, texts of megabytes in the place of all there was.
+        heavy = if version % 40 == 0 { !heavy } else { heavy };
+        let bytes = if heavy && source.below(3) == 0 { source.below(5 << 20) as usize } else { 1 };
+        let deleted = if bytes > 1 { length } else { 0 };
+        let op = TextOp::splice(length, 0, deleted, &"x".repeat(bytes)).unwrap();
+        length = length - deleted + bytes as u64;
+        let (time, chain) = (Time(version), Chain(version));
+        let revision = Revision { version: Version(version), op, author: author.clone(), origin: None, time, chain };
+        history.push(Arc::new(revision));
+        let (start, head) = (history.start(), history.head());
+        assert_eq!(head, Version(version));
+        assert!(history.weight() <= WEIGHT_MAX || start.next() == head, "{} bytes at {head}", history.weight());
+        cut |= start.0 % 64 != 0;
+        let from = Version(start.0 + source.below(head.since(start)));
+        let pieces = history.pieces(from, head);
+        assert!(pieces.len() <= 28 + head.since(from) as usize / 64, "{} pieces from {from} to {head}", pieces.len());
+        let stretch = history.stretch(from, head).expect("it is not empty");
+        assert_eq!((stretch.from, stretch.to, stretch.chain), (from, head, Chain(version)));
+        assert_eq!(stretch.op.target_len(), length);
+        let before = history.get(from.next()).expect("it is in the window").op.base_len();
+        assert_eq!(stretch.op.base_len(), before);
+    }
+    assert!(cut, "some of it was let go of for its weight");
+}
+
+#[test]
 fn the_chain_tells_every_difference() {
     let key = ChainKey([7; 16]);
     let revision = |op: &str| Revision {

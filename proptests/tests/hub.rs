@@ -9,7 +9,7 @@ use variorum::hub::{Body, Creation, Hub, Live, OpenError, Outcome, Settings, Sig
 use variorum::limits::Limits;
 use variorum::metrics::Metrics;
 use variorum::ot::TextOp;
-use variorum::store::{MemoryStore, SNAPSHOT_EVERY, Store};
+use variorum::store::{MemoryStore, SNAPSHOT_EVERY, SNAPSHOT_WEIGHT, Store};
 
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -21,19 +21,19 @@ struct World {
 impl World {
     fn new() -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        let edit_limits: EditLimits = Limits::default().edit();
-        let hub = Hub::new(
-            store.clone(),
-            Arc::new(System),
-            Settings { edit_limits, idle_timeout: IDLE, open_documents: 1_000, metrics: Metrics::new() },
-        );
-        World { store, hub }
+        World { hub: hub(&store), store }
     }
 
     async fn open(&self, name: &str) -> Arc<Live> {
         let creation = Creation { kind: Kind::Text, content: String::new(), author: author() };
         self.hub.open(&id(name), Some(&creation)).await.expect("it opens").0
     }
+}
+
+fn hub(store: &Arc<dyn Store>) -> Arc<Hub> {
+    let edit_limits: EditLimits = Limits::default().edit();
+    let settings = Settings { edit_limits, idle_timeout: IDLE, open_documents: 1_000, metrics: Metrics::new() };
+    Hub::new(store.clone(), Arc::new(System), settings)
 }
 
 fn id(name: &str) -> DocumentId {
@@ -45,7 +45,10 @@ fn author() -> Arc<Author> {
 }
 
 async fn types(live: &Live, seq: u64, length: u64) -> Version {
-    let op = TextOp::splice(length, length, 0, "x").expect("the end is within the document");
+    asks(live, seq, TextOp::splice(length, length, 0, "x").expect("the end is within the document")).await
+}
+
+async fn asks(live: &Live, seq: u64, op: TextOp) -> Version {
     let origin = Some(Origin { client: ClientKey::of_client(&secret("typist")), seq: Seq(seq) });
     let edit = Edit { base: live.head(), origin, author: author(), may_write: true, op: Ok(SentOp::from(op)) };
     match live.submit(edit).await {
@@ -124,16 +127,7 @@ async fn opening_reads_the_last_snapshot_and_what_follows_it() {
     let tail = world.store.tail(live.incarnation()).await.expect("a tail");
     assert_eq!(tail.snapshot.map(|snapshot| snapshot.version), Some(Version(SNAPSHOT_EVERY)));
     assert_eq!(tail.revisions.len(), 100);
-    let again = Hub::new(
-        world.store.clone(),
-        Arc::new(System),
-        Settings {
-            edit_limits: Limits::default().edit(),
-            idle_timeout: IDLE,
-            open_documents: 1_000,
-            metrics: Metrics::new(),
-        },
-    );
+    let again = hub(&world.store);
     let (live, made) = again.open(&id("d"), None).await.expect("it opens");
     assert_eq!((live.head(), made), (Version(typed), false));
     assert_eq!(live.now().content.len(), typed);
@@ -146,6 +140,30 @@ async fn opening_reads_the_last_snapshot_and_what_follows_it() {
         let past = live.snapshot_at(Version(version)).await.expect("it is read");
         assert_eq!(past.content.len(), version);
     }
+}
+
+#[tokio::test]
+async fn a_document_of_large_ops_is_opened_from_a_snapshot_near_its_head() {
+    let world = World::new();
+    let live = world.open("d").await;
+    let (most, mut length) = (Limits::default().op_bytes, 0);
+    for seq in 1..=40 {
+        let text = char::from(b'a' + (seq % 26) as u8).to_string().repeat(most);
+        asks(&live, seq, TextOp::splice(length, 0, length, &text).expect("all of it")).await;
+        length = most as u64;
+    }
+    world.hub.drain().await;
+    let tail = world.store.tail(live.incarnation()).await.expect("a tail");
+    let weight: usize = tail.revisions.iter().map(|revision| revision.op.weight()).sum();
+    assert!(weight <= SNAPSHOT_WEIGHT, "{weight} bytes are read to open it");
+    let again = World { hub: hub(&world.store), store: world.store.clone() };
+    let live = again.open("d").await;
+    assert_eq!((live.head(), live.now().content.len()), (Version(40), length));
+    // The past is read in pieces that weigh no more than was asked for, and one revision.
+    let some = live.some_revisions(Version::ZERO, Version(40), 3 * most).await.expect("they are read");
+    assert_eq!(some.iter().map(|revision| revision.version.0).collect::<Vec<_>>(), [1, 2, 3]);
+    let one = live.some_revisions(Version(20), Version(40), 1).await.expect("it is read");
+    assert_eq!(one.iter().map(|revision| revision.version.0).collect::<Vec<_>>(), [21]);
 }
 
 #[tokio::test]

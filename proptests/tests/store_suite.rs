@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use proptests::scribe::{Dice, Scribe};
 use tempfile::TempDir;
 use variorum::document::{ClientKey, Label, Revision, Seq, Snapshot, Stretch, Taken, Time, User, Version};
+use variorum::ot::TextOp;
 use variorum::store::{
-    AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, LABELS_MAX, Labelled, Listed, MemoryStore,
-    SNAPSHOT_EVERY, SqliteOptions, SqliteStore, Store, StoreError,
+    APPEND_BYTES_MAX, AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, LABELS_MAX, Labelled,
+    Listed, MemoryStore, SNAPSHOT_EVERY, SqliteOptions, SqliteStore, Store, StoreError, as_many_as_weigh,
 };
 
 /// What happens to an engine between writing and reading.
@@ -126,6 +127,42 @@ fn what_was_appended_is_read() {
             let range = store.revisions(document, Version(from), Version(to)).await.unwrap();
             assert_eq!(range, revisions[from as usize..to as usize], "({from}, {to}]");
         }
+    });
+}
+
+#[test]
+fn some_revisions_are_as_many_as_weigh_what_was_asked_for() {
+    on_every_engine(async |mut world| {
+        let mut scribe = Scribe::new("d", 1);
+        let (document, revisions) = world.write(&mut scribe, 700, 7).await;
+        world.turn().await;
+        let store = world.store();
+        for (from, to) in [(0, 700), (3, 4), (200, 600), (699, 700)] {
+            for room in [0, 1, 1_000, 20_000, usize::MAX] {
+                let some = store.some_revisions(document, Version(from), Version(to), room).await.unwrap();
+                let expected = as_many_as_weigh(room, revisions[from as usize..to as usize].to_vec());
+                assert_eq!(some, expected, "({from}, {to}] in {room} bytes");
+            }
+        }
+        assert_eq!(store.some_revisions(document, Version(7), Version(7), 1_000).await.unwrap(), []);
+    });
+}
+
+#[test]
+fn an_append_that_is_too_large_harms_nobody() {
+    on_every_engine(async |mut world| {
+        let (mut small, large) = (Scribe::new("small", 1), Scribe::new("large", 2));
+        let (a, b) = (world.create(&small).await, world.create(&large).await);
+        let op = TextOp::splice(0, 0, 0, &"x".repeat(APPEND_BYTES_MAX)).unwrap();
+        let mut revision = Revision::clone(&large.clone().edits(1)[0]);
+        revision.op = op;
+        let refused = world.store().append(b, Version::ZERO, vec![Arc::new(revision)]).await;
+        assert!(matches!(refused, Err(AppendError::TooLarge { bytes }) if bytes > APPEND_BYTES_MAX), "{refused:?}");
+        world.store().append(a, Version::ZERO, small.edits(3)).await.unwrap();
+        assert_eq!(world.store().condition(), Condition::Good);
+        world.turn().await;
+        let heads = [world.store().head(a).await.unwrap().version, world.store().head(b).await.unwrap().version];
+        assert_eq!(heads, [Version(3), Version::ZERO]);
     });
 }
 

@@ -42,8 +42,8 @@ pub fn export(view: &mut View, id: &DocumentId, to: &mut impl Write) -> Result<V
         let next = Version(head.version.0.min(at.0 + CHUNK));
         for revision in view.revisions(found.incarnation, at, next)? {
             lines.write(&RevisionLine::of(&revision))?;
+            at = revision.version;
         }
-        at = next;
     }
     for label in view.labels(found.incarnation)? {
         lines.write(&LabelLine::of(&label))?;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::FORMAT;
 use super::line::{DocumentLine, EndLine, LabelLine, RevisionLine, Tagged};
 use crate::document::{DocumentId, Identity, Label, Revision, Snapshot, Stretch, Version};
-use crate::store::{AppendError, Created, Incarnation, Labelled, SNAPSHOT_EVERY, Store, StoreError};
+use crate::store::{AppendError, Created, Incarnation, Labelled, READ_WEIGHT, SnapshotPace, Store, StoreError};
 
 /// Revisions appended at a time.
 const CHUNK: usize = 512;
@@ -64,7 +64,15 @@ pub async fn import(store: &dyn Store, path: &Path, id: Option<DocumentId>) -> R
     each_line(path, |line| check.take(line))?;
     let (identity, head) = check.finish(id)?;
     let (document, from) = begin(store, &identity, &head, path).await?;
-    let mut writing = Writing { store, document, now: Snapshot::genesis(&identity), from, chunk: Vec::new() };
+    let mut writing = Writing {
+        store,
+        document,
+        now: Snapshot::genesis(&identity),
+        from,
+        snapshots: SnapshotPace::default(),
+        chunk: Vec::new(),
+        weight: 0,
+    };
     let mut lines = Lines::open(path)?;
     while let Some((number, line)) = lines.next()? {
         match parse(&line).map_err(|reason| ImportError::Line { line: number, reason })? {
@@ -116,17 +124,21 @@ struct Writing<'s> {
     now: Snapshot,
     /// What is stored already.
     from: Version,
+    snapshots: SnapshotPace,
     chunk: Vec<Arc<Revision>>,
+    /// What the ops in `chunk` weigh, in bytes.
+    weight: usize,
 }
 
 impl Writing<'_> {
     async fn revision(&mut self, revision: Revision) -> Result<(), ImportError> {
         self.now.forward(&Stretch::of(&revision)).expect("the first reading found that it fits");
+        let keep = self.snapshots.is_due_after(&revision);
         if revision.version > self.from {
+            self.weight += revision.op.weight();
             self.chunk.push(Arc::new(revision));
         }
-        let keep = self.now.version.0.is_multiple_of(SNAPSHOT_EVERY);
-        if self.chunk.len() >= CHUNK || keep {
+        if self.chunk.len() >= CHUNK || self.weight >= READ_WEIGHT || keep {
             self.flush().await?;
         }
         if keep {
@@ -148,6 +160,7 @@ impl Writing<'_> {
 
     async fn flush(&mut self) -> Result<(), ImportError> {
         let Some(first) = self.chunk.first() else { return Ok(()) };
+        self.weight = 0;
         let at = Version(first.version.0 - 1);
         match self.store.append(self.document, at, std::mem::take(&mut self.chunk)).await {
             Ok(()) => Ok(()),

@@ -1,6 +1,7 @@
 //! The newest part of a document's log, in memory: single revisions, and composed blocks of 8 and 64 over them.
 //!
 //! What is older is read from the store, as blocks of 64 and up. A block is composed once, when its last revision arrives.
+//! The window is bounded by revisions, and by what they weigh: some revisions are as large as a document.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,27 +11,31 @@ use super::{Revision, Stretch, Version};
 
 /// Levels of blocks kept here: 8 and 64.
 const LEVELS: usize = 2;
-/// The window is cut at multiples of the largest block, so that every block in it is whole.
+/// The window is cut at multiples of the largest block, so that every block in it is whole, unless it grows too heavy.
 const CUT: u64 = FAN_OUT.pow(LEVELS as u32);
 /// How many revisions stay when the window is cut: enough for everyone who is only a moment behind.
 const KEEP: u64 = 512;
+/// How much revisions and blocks may weigh together, in bytes: thousands of keystrokes, or some large pastes. The newest
+/// revision is kept whatever it weighs.
+const WEIGHT_MAX: usize = 32 << 20;
 
 /// The revisions `(start, head]`.
 #[derive(Debug)]
 pub struct History {
-    /// Version before the first revision here; a multiple of 64.
+    /// Version before the first revision here.
     start: Version,
     /// Revision `start + 1 + i` is at `i`.
     revisions: VecDeque<Arc<Revision>>,
-    /// `blocks[0]` of 8 and `blocks[1]` of 64, in order and without a hole from `start` on.
+    /// `blocks[0]` of 8 and `blocks[1]` of 64, in order and without a hole from the first that lies in the window as a whole.
     blocks: [VecDeque<Arc<Stretch>>; LEVELS],
+    /// What all of them weigh, in bytes.
+    weight: usize,
 }
 
 impl History {
-    /// An empty window that begins at `start`, a multiple of 64.
+    /// An empty window that begins at `start`.
     pub fn new(start: Version) -> Self {
-        assert_eq!(start.0 % CUT, 0, "a history window begins at a multiple of {CUT}");
-        History { start, revisions: VecDeque::new(), blocks: Default::default() }
+        History { start, revisions: VecDeque::new(), blocks: Default::default(), weight: 0 }
     }
 
     /// The version before the oldest revision here.
@@ -43,6 +48,11 @@ impl History {
         Version(self.start.0 + self.revisions.len() as u64)
     }
 
+    /// What the window weighs, in bytes.
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
     /// The revision that leads to `version`, if it is in the window.
     pub fn get(&self, version: Version) -> Option<&Arc<Revision>> {
         let place = version.0.checked_sub(self.start.0 + 1)?;
@@ -52,23 +62,37 @@ impl History {
     /// Adds the next revision, composes the blocks it completes, and lets go of what is older than the window.
     pub fn push(&mut self, revision: Arc<Revision>) {
         assert_eq!(revision.version, self.head().next(), "revisions are pushed in order");
+        self.weight += revision.op.weight();
         self.revisions.push_back(revision);
         let head = self.head();
         for level in 0..LEVELS {
             let size = FAN_OUT.pow(level as u32 + 1);
-            if !head.0.is_multiple_of(size) {
+            if !head.0.is_multiple_of(size) || head.0 - size < self.start.0 {
                 break;
             }
             let parts = self.cover(Version(head.0 - size), head, level);
             let block = Stretch::join_all(parts.iter().map(Piece::stretch).collect()).expect("a block is not empty");
+            self.weight += block.op.weight();
             self.blocks[level].push_back(Arc::new(block));
         }
         if self.revisions.len() as u64 >= KEEP + CUT {
-            self.start.0 += CUT;
-            self.revisions.drain(..CUT as usize);
-            self.blocks[0].drain(..(CUT / FAN_OUT) as usize);
-            self.blocks[1].drain(..1);
+            self.begin_at(Version((self.start.0 / CUT + 1) * CUT));
         }
+        while self.weight > WEIGHT_MAX && self.revisions.len() > 1 {
+            self.begin_at(self.start.next());
+        }
+    }
+
+    /// Lets go of what is before a version, and of the blocks that begin there.
+    fn begin_at(&mut self, start: Version) {
+        let gone = self.revisions.drain(..start.since(self.start) as usize);
+        self.weight -= gone.map(|revision| revision.op.weight()).sum::<usize>();
+        for blocks in &mut self.blocks {
+            while let Some(block) = blocks.pop_front_if(|block| block.from < start) {
+                self.weight -= block.op.weight();
+            }
+        }
+        self.start = start;
     }
 
     /// The fewest pieces that lead from `from` to `to`. Both lie in the window.
@@ -90,7 +114,7 @@ impl History {
             let block = (0..levels).rev().find_map(|level| {
                 let size = FAN_OUT.pow(level as u32 + 1);
                 (at.is_multiple_of(size) && at + size <= to.0)
-                    .then(|| self.blocks[level].get(((at - self.start.0) / size) as usize))
+                    .then(|| self.blocks[level].get(((at - self.start.0.next_multiple_of(size)) / size) as usize))
                     .flatten()
             });
             match block {

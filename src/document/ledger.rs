@@ -41,21 +41,25 @@ pub struct Entry<'a> {
 impl LedgerPage {
     /// The page of these revisions, which follow `from`.
     pub fn of(from: Version, revisions: &[Arc<Revision>]) -> Self {
-        let count = revisions.len();
-        let mut page = LedgerPage {
-            from,
-            users: Vec::new(),
-            hands: Vec::new(),
-            times: Vec::with_capacity(count),
-            changed: Vec::with_capacity(count),
-        };
-        for (revision, place) in revisions.iter().zip(1..) {
-            let user = page.place_of(&revision.author.user);
-            match page.hands.last_mut() {
+        let mut page = LedgerPage::begin(from);
+        page.add(revisions);
+        page
+    }
+
+    /// An empty page of what follows `from`.
+    pub fn begin(from: Version) -> Self {
+        LedgerPage { from, users: Vec::new(), hands: Vec::new(), times: Vec::new(), changed: Vec::new() }
+    }
+
+    /// Adds the next revisions.
+    pub fn add(&mut self, revisions: &[Arc<Revision>]) {
+        for (revision, place) in revisions.iter().zip(self.times.len() as u32 + 1..) {
+            let user = self.place_of(&revision.author.user);
+            match self.hands.last_mut() {
                 Some((until, last)) if *last == user => *until = place,
-                _ => page.hands.push((place, user)),
+                _ => self.hands.push((place, user)),
             }
-            page.times.push(revision.time);
+            self.times.push(revision.time);
             let (mut added, mut removed) = (0, 0);
             for span in revision.op.spans() {
                 match span {
@@ -64,9 +68,8 @@ impl LedgerPage {
                     Span::Delete(len) => removed += len,
                 }
             }
-            page.changed.push((added, removed));
+            self.changed.push((added, removed));
         }
-        page
     }
 
     /// The version after its last revision.

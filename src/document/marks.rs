@@ -68,6 +68,11 @@ impl Marks {
         self.0.iter().map(|mark| mark.len).sum()
     }
 
+    /// About how many bytes they take in memory.
+    pub fn weight(&self) -> usize {
+        self.0.len() * size_of::<Mark>()
+    }
+
     /// Adds characters at the end.
     pub fn push(&mut self, mark: Mark) {
         let Some(last) = self.0.last_mut() else { return self.0.push(mark) };

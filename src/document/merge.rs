@@ -19,8 +19,13 @@
 
 use std::sync::Arc;
 
-use super::{Author, Document, EditLimits, Missing, Origin, Refusal, Revision, Time, Version};
+use super::refusal::LENGTH;
+use super::{Author, Chain, ChainKey, Document, EditLimits, Missing, Origin, Piece, Refusal, Revision, Time, Version};
 use crate::ot::{LengthMismatch, Op, TextOp};
+
+/// What the ops of one merge may weigh, in bytes, as they were made and as they are moved: they are one append, which a store
+/// takes as a whole. It is as much as a document of the greatest length written anew.
+pub const MERGE_WEIGHT_MAX: usize = 64 << 20;
 
 /// Consecutive edits of one person on a branch: one revision of the parent.
 #[derive(Debug, Clone)]
@@ -44,17 +49,6 @@ pub struct Merge {
     pub runs: Vec<MergeRun>,
 }
 
-/// What the authority decided about a merge.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MergeDecision {
-    /// It is the next revisions, once they are durable.
-    Granted(Vec<Revision>),
-    /// Some of it was merged since it was planned: it has to be planned anew.
-    Outdated,
-    /// It is not taken.
-    Refused(Refusal),
-}
-
 impl Merge {
     /// Moves the merge forward over what the parent has had since its base.
     pub fn bring_forward(&mut self, to: Version, since: &TextOp) -> Result<(), LengthMismatch> {
@@ -72,11 +66,18 @@ impl Merge {
     ///   deleted; and the bridge leads from the branch's content to that.
     /// - **two_merges_in_a_row_are_one**: merging some runs and then, over the bridge, the others gives the same ops as
     ///   merging all at once.
-    pub fn moved(&self) -> Result<(Vec<TextOp>, TextOp), LengthMismatch> {
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`] beyond [`MERGE_WEIGHT_MAX`], and [`Refusal::LengthMismatch`] if they do not fit one another.
+    pub fn moved(&self) -> Result<(Vec<TextOp>, TextOp), Refusal> {
         let mut across = self.across.clone();
         let mut moved = Vec::with_capacity(self.runs.len());
+        let mut weight = 0;
         for run in &self.runs {
-            let (op, rest) = TextOp::transform(&run.op, &across)?;
+            let transformed = TextOp::transform(&run.op, &across);
+            let (op, rest) = transformed.map_err(|mismatch| Refusal::length_mismatch(mismatch, self.base))?;
+            weight += op.weight();
+            check_weight(weight)?;
             moved.push(op);
             across = rest;
         }
@@ -84,38 +85,67 @@ impl Merge {
     }
 }
 
+/// Refuses to merge what weighs more than a merge may, in bytes.
+pub fn check_weight(weight: usize) -> Result<(), Refusal> {
+    match weight > MERGE_WEIGHT_MAX {
+        true => Err(Refusal::too_large("the merged edits take", weight as u64, MERGE_WEIGHT_MAX as u64, "bytes")),
+        false => Ok(()),
+    }
+}
+
+/// The place in a document where a merge is decided: what has to be known of the document for that.
+#[derive(Debug)]
+pub struct MergePlace {
+    head: Version,
+    time: Time,
+    chain: Chain,
+    key: ChainKey,
+    /// What the document has had since the merge's base.
+    since: Vec<Piece>,
+}
+
 impl Document {
-    /// Decides about a merge and changes nothing.
-    pub fn rebase_merge(&self, merge: &Merge, now: Time, limits: &EditLimits) -> Result<MergeDecision, Missing> {
+    /// Where a merge is to be decided; none if some of it was merged since it was planned.
+    pub fn merge_place(&self, merge: &Merge) -> Result<Option<MergePlace>, Missing> {
         if let Some(first) = merge.runs.first()
             && self.taken(first.origin.client)?.is_some_and(|taken| taken.seq >= first.origin.seq)
         {
-            return Ok(MergeDecision::Outdated);
+            return Ok(None);
         }
-        let refused = |refusal| Ok(MergeDecision::Refused(refusal));
-        let mut merge = merge.clone();
-        if let Some(since) = self.since(merge.base)?
-            && let Err(mismatch) = merge.bring_forward(self.head(), &since)
-        {
-            return refused(Refusal::length_mismatch(mismatch, merge.base));
+        if merge.base < self.history.start() {
+            return Err(Missing::History(merge.base));
         }
-        let ops = match merge.moved() {
-            Ok((ops, _)) => ops,
-            Err(mismatch) => return refused(Refusal::length_mismatch(mismatch, merge.base)),
-        };
+        let since = self.history.pieces(merge.base, self.head());
+        Ok(Some(MergePlace {
+            head: self.head(),
+            time: self.now.time,
+            chain: self.now.chain,
+            key: self.identity.key,
+            since,
+        }))
+    }
+}
+
+impl MergePlace {
+    /// The revisions that a merge becomes here. It may take seconds, and needs the document no more.
+    pub fn decide(self, mut merge: Merge, now: Time, limits: &EditLimits) -> Result<Vec<Revision>, Refusal> {
+        for piece in &self.since {
+            let brought = merge.bring_forward(self.head, piece.op());
+            brought.map_err(|mismatch| Refusal::length_mismatch(mismatch, merge.base))?;
+        }
+        let (ops, _) = merge.moved()?;
         let (first, last) = (ops.first().map_or(0, TextOp::base_len), ops.last().map_or(0, TextOp::target_len));
         if last > first && last > limits.document_length {
-            return refused(Refusal::too_large("the document would have", last, limits.document_length, "characters"));
+            return Err(Refusal::too_large(LENGTH, last, limits.document_length, "characters"));
         }
-        let (mut chain, time) = (self.now.chain, self.now.time.max(now));
-        let granted = (self.head().0 + 1..).zip(ops).zip(&merge.runs).map(|((version, op), run)| {
-            let author = run.author.clone();
-            let mut revision =
-                Revision { version: Version(version), op, author, origin: Some(run.origin), time, chain };
-            chain = revision.chain_after(chain, &self.identity.key);
+        let (mut chain, time) = (self.chain, self.time.max(now));
+        let granted = (self.head.0 + 1..).zip(ops).zip(merge.runs).map(|((version, op), run)| {
+            let MergeRun { author, origin, .. } = run;
+            let mut revision = Revision { version: Version(version), op, author, origin: Some(origin), time, chain };
+            chain = revision.chain_after(chain, &self.key);
             revision.chain = chain;
             revision
         });
-        Ok(MergeDecision::Granted(granted.collect()))
+        Ok(granted.collect())
     }
 }

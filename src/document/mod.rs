@@ -25,7 +25,7 @@ pub use history::{History, Piece};
 pub use label::{BadLabelName, Label, LabelName};
 pub use ledger::{Entry, LEDGER_PAGE, LedgerPage};
 pub use marks::{Mark, Marks, MarksReader};
-pub use merge::{Merge, MergeDecision, MergeRun};
+pub use merge::{MERGE_WEIGHT_MAX, Merge, MergePlace, MergeRun, check_weight};
 pub use names::{
     BadDocumentId, Chain, ChainKey, ClientKey, DocumentId, Epoch, Kind, Seq, Time, UnsupportedKind, Version, public_id,
 };
@@ -33,7 +33,7 @@ pub use refusal::Refusal;
 pub use revision::{Author, Edit, Origin, Revision, SentOp, User};
 pub use search::{Appearance, Search};
 pub use sitting::{SITTING_MAX, Sitting, Sittings};
-pub use stretch::{FAN_OUT, Stretch};
+pub use stretch::{Consecutive, FAN_OUT, Gathered, Stretch};
 pub use trail::Trail;
 pub use undo::{Unclean, Undo, runs};
 
@@ -235,8 +235,8 @@ impl Document {
         // A document that is past the limit (it was lowered) may still be made shorter.
         let grows = moved.target_len() > moved.base_len();
         if grows && moved.target_len() > limits.document_length {
-            let what = "the document would have";
-            return refused(Refusal::too_large(what, moved.target_len(), limits.document_length, "characters"));
+            let found = moved.target_len();
+            return refused(Refusal::too_large(refusal::LENGTH, found, limits.document_length, "characters"));
         }
         let (previous, time) = batch.last().map_or((self.now.chain, self.now.time), |last| (last.chain, last.time));
         let mut revision = Revision {
@@ -295,14 +295,6 @@ impl Document {
             return Err(Missing::History(version));
         }
         Ok(self.history.get(version.next()).map_or_else(|| self.now.content.len(), |next| next.op.base_len()))
-    }
-
-    /// Everything committed since a version at or before the head, as one op; none if that is nothing.
-    fn since(&self, version: Version) -> Result<Option<TextOp>, Missing> {
-        if version < self.history.start() {
-            return Err(Missing::History(version));
-        }
-        Ok(self.history.stretch(version, self.head()).map(|stretch| stretch.op))
     }
 
     /// The op moved past everything committed since its base, which it fits.

@@ -3,6 +3,11 @@
 use super::{Seq, Version};
 use crate::ot::{LengthMismatch, OpError};
 
+/// How the sentences about the limits of an edit begin.
+pub(super) const INSERTS: &str = "the op inserts";
+pub(super) const PARTS: &str = "the op has";
+pub(super) const LENGTH: &str = "the document would have";
+
 /// Why an edit is not taken. Final: the same edit would be refused again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -57,7 +62,21 @@ impl Refusal {
         Refusal::LengthMismatch { op: mismatch.op, found: mismatch.found, base }
     }
 
-    pub(super) fn too_large(what: &'static str, found: u64, most: u64, unit: &'static str) -> Self {
+    /// More than a bound allows.
+    pub fn too_large(what: &'static str, found: u64, most: u64, unit: &'static str) -> Self {
         Refusal::TooLarge { what, found, most, unit }
+    }
+
+    /// The name of the limit that was met, if it is one of [`EditLimits`](super::EditLimits).
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Refusal::TooLarge { what, .. } => match *what {
+                INSERTS => Some("op_bytes"),
+                PARTS => Some("op_parts"),
+                LENGTH => Some("document_length"),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }

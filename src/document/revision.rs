@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
+use super::refusal::{INSERTS, PARTS};
 use super::{Chain, ChainKey, ClientKey, EditLimits, Refusal, Seq, Stretch, Time, Version};
 use crate::ot::{Content, LengthMismatch, Op, Part, TextOp};
 
@@ -110,10 +111,10 @@ impl SentOp {
         // Moving keeps all that is inserted.
         let inserted = self.op.inserted_bytes();
         if inserted > limits.op_bytes {
-            return Some(Refusal::too_large("the op inserts", inserted as u64, limits.op_bytes as u64, "bytes"));
+            return Some(Refusal::too_large(INSERTS, inserted as u64, limits.op_bytes as u64, "bytes"));
         }
         if self.parts > limits.op_parts {
-            return Some(Refusal::too_large("the op has", self.parts as u64, limits.op_parts as u64, "parts"));
+            return Some(Refusal::too_large(PARTS, self.parts as u64, limits.op_parts as u64, "parts"));
         }
         None
     }

@@ -60,6 +60,67 @@ impl Stretch {
     }
 }
 
+/// What the parts may weigh together, in bytes, before [`Gathered`] joins them.
+const GATHERED_WEIGHT: usize = 64 << 20;
+
+/// What can be joined with the one that follows it.
+pub trait Consecutive {
+    /// About how many bytes it takes in memory.
+    fn weight(&self) -> usize;
+
+    /// It and the one that follows it, as one.
+    fn joined(&self, next: &Self) -> Self;
+}
+
+impl Consecutive for Stretch {
+    fn weight(&self) -> usize {
+        self.op.weight()
+    }
+
+    fn joined(&self, next: &Self) -> Self {
+        self.join(next)
+    }
+}
+
+/// Consecutive stretches or trails, joined whenever they have come to weigh much: as one they are hardly larger than the
+/// document was, however large each of many is.
+#[derive(Debug)]
+pub struct Gathered<T> {
+    parts: Vec<T>,
+    weight: usize,
+    /// What those that were joined came to.
+    joined: usize,
+}
+
+impl<T> Default for Gathered<T> {
+    fn default() -> Self {
+        Gathered { parts: Vec::new(), weight: 0, joined: 0 }
+    }
+}
+
+impl<T: Consecutive> Gathered<T> {
+    /// Adds the next one.
+    pub fn push(&mut self, next: T) {
+        self.weight += next.weight();
+        self.parts.push(next);
+        if self.weight >= self.joined + GATHERED_WEIGHT {
+            self.parts = join_pairwise(std::mem::take(&mut self.parts), T::joined).into_iter().collect();
+            self.weight = self.parts.iter().map(T::weight).sum();
+            self.joined = self.weight;
+        }
+    }
+
+    /// As many as came, or fewer.
+    pub fn into_parts(self) -> Vec<T> {
+        self.parts
+    }
+
+    /// All of them as one; `None` if there are none.
+    pub fn join(self) -> Option<T> {
+        join_pairwise(self.parts, T::joined)
+    }
+}
+
 /// Joins neighbours as a balanced tree: joining from the left would copy the growing result each time.
 pub(super) fn join_pairwise<T>(mut row: Vec<T>, join: impl Fn(&T, &T) -> T) -> Option<T> {
     while row.len() > 1 {

@@ -1,6 +1,6 @@
 //! A stretch of history that remembers which revision did what: what blame and diff are read from.
 
-use super::stretch::join_pairwise;
+use super::stretch::{Consecutive, join_pairwise};
 use super::{Mark, Marks, Revision, Version};
 use crate::ot::{Op, Span, TextOp};
 
@@ -51,6 +51,16 @@ impl Trail {
     /// Joins consecutive trails. `None` if there are none.
     pub fn join_all(trails: Vec<Trail>) -> Option<Trail> {
         join_pairwise(trails, Trail::join)
+    }
+}
+
+impl Consecutive for Trail {
+    fn weight(&self) -> usize {
+        self.op.weight() + self.marks.weight()
+    }
+
+    fn joined(&self, next: &Self) -> Self {
+        self.join(next)
     }
 }
 

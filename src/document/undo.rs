@@ -87,10 +87,10 @@ impl Undo {
 
 /// Consecutive pieces as runs that are alike: whether each is `mine`, and all of it as one stretch. Fewer and longer pieces
 /// are moved past in less time, and by exact composition it comes out the same.
-pub fn runs(pieces: Vec<Stretch>, mine: impl Fn(&Author) -> bool) -> Vec<(bool, Stretch)> {
+pub fn runs(pieces: Vec<Stretch>, mine: impl Fn(Option<&Author>) -> bool) -> Vec<(bool, Stretch)> {
     let mut runs: Vec<(bool, Vec<Stretch>)> = Vec::new();
     for piece in pieces {
-        let is_mine = piece.author.as_deref().is_some_and(&mine);
+        let is_mine = mine(piece.author.as_deref());
         match runs.last_mut() {
             Some((of, run)) if *of == is_mine => run.push(piece),
             _ => runs.push((is_mine, vec![piece])),

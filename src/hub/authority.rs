@@ -15,18 +15,26 @@ use super::follow::Reply;
 use super::live::{Ended, FollowerId, Live};
 use super::merging::MergeSubmission;
 use crate::document::{Decision, Document, Edit, Missing, Refusal, Revision, Snapshot, Version};
-use crate::store::{AppendError, Condition, Found, Pending, SNAPSHOT_EVERY, StoreError};
+use crate::store::{AppendError, Condition, Found, Pending, SnapshotPace, StoreError};
 
 /// Edits waiting for the authority before those who send more must wait too.
 const INBOX: usize = 1024;
 /// Edits decided in one batch: bounds the time between two announcements.
 const BATCH_MAX: usize = 256;
+/// What the ops of one batch may weigh, in bytes, and be more than one: more than people paste at a time, little beside what
+/// a store takes in one append.
+const BATCH_WEIGHT: usize = 16 << 20;
 /// Longest that a batch waits for writers who were just answered.
 const COMPANY_MAX: Duration = Duration::from_millis(5);
 /// Presence is announced at most once in this time.
 const PRESENCE_EVERY: Duration = Duration::from_millis(50);
-/// Presence states are brought forward whenever the head passes a multiple of this, well within the history in memory.
+/// Presence states are brought forward whenever the head passes a multiple of this, and before the ops since weigh this many
+/// bytes: well within the history in memory.
 const PRESENCE_FORWARD_EVERY: u64 = 256;
+const PRESENCE_FORWARD_WEIGHT: usize = 4 << 20;
+/// Snapshots that may wait to be kept: more are made only by edits that are faster than the disk, and then one of them less
+/// is one that reading the past does without.
+const UNKEPT_MAX: usize = 8;
 /// How often to look whether a failed append was done after all.
 pub(super) const SETTLE_EVERY: Duration = Duration::from_millis(250);
 /// Clients remembered beyond those who have the document open; the others are looked up again when they come back.
@@ -44,6 +52,16 @@ pub(super) enum Input {
     Stop,
     /// Take the document away, after everything told before.
     Delete(oneshot::Sender<Result<(), StoreError>>),
+}
+
+impl Input {
+    /// What its op weighs, in bytes, of an edit.
+    fn weight(&self) -> usize {
+        match self {
+            Input::Edit(Submission { edit: Edit { op: Ok(sent), .. }, .. }) => sent.op().weight(),
+            _ => 0,
+        }
+    }
 }
 
 /// An edit and who waits for its fate.
@@ -106,13 +124,21 @@ pub(super) struct Authority {
     /// What an append takes, smoothed: as long as it is worth waiting for a writer, who would else have to wait for the append
     /// after this one.
     append_time: Duration,
+    /// What was committed since presence was last brought forward weighs this many bytes.
+    unforwarded: usize,
+    snapshots: SnapshotPace,
     /// Snapshots to keep, and the one being kept. Derived data: nothing waits for it.
     unkept: Vec<Snapshot>,
     keeping: Option<Pending<'static, ()>>,
 }
 
-/// Starts the authority of a document.
-pub(super) fn start(hub: Arc<Hub>, found: &Found, document: Document, unkept: Vec<Snapshot>) -> Arc<Live> {
+/// Starts the authority of a document: with the snapshots that are to be kept of it, and since when there is none.
+pub(super) fn start(
+    hub: Arc<Hub>,
+    found: &Found,
+    document: Document,
+    (snapshots, unkept): (SnapshotPace, Vec<Snapshot>),
+) -> Arc<Live> {
     let (inbox, input) = mpsc::channel(INBOX);
     hub.running.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
     let live = Live::new(hub, found, document, inbox);
@@ -125,6 +151,8 @@ pub(super) fn start(hub: Arc<Hub>, found: &Found, document: Document, unkept: Ve
         idle_since: now,
         settle_due: None,
         append_time: Duration::ZERO,
+        unforwarded: 0,
+        snapshots,
         unkept,
         keeping: None,
     };
@@ -173,6 +201,8 @@ impl Authority {
                 () = async { self.keeping.as_mut().expect("guarded by the condition").await }, if self.keeping.is_some() => {
                     self.keeping = None;
                 }
+                // What the batch before had no room for comes first.
+                () = std::future::ready(()), if !inputs.is_empty() => {}
                 received = self.input.recv_many(&mut inputs, BATCH_MAX) => {
                     debug_assert!(received > 0, "the authority's own Live keeps the inbox open");
                 }
@@ -183,11 +213,14 @@ impl Authority {
             if inputs.iter().any(|input| matches!(input, Input::Edit(_))) {
                 self.let_writers_come(&mut inputs).await;
             }
+            let mut weight = 0;
+            let heavy = inputs.iter().position(|input| (weight += input.weight(), weight > BATCH_WEIGHT).1);
+            let batch = heavy.map_or(inputs.len(), |place| place.max(1));
             let mut submissions = Vec::with_capacity(inputs.len());
             let mut merges = Vec::new();
             let mut stop = false;
             let mut deletion = None;
-            for input in inputs.drain(..) {
+            for input in inputs.drain(..batch) {
                 match input {
                     // What comes behind a deletion is not looked at any more, unless that fails.
                     Input::Edit(submission) => submissions.push(submission),
@@ -304,6 +337,11 @@ impl Authority {
                     self.live.state.lock().ended.get_or_insert(Ended::Deleted);
                     return false;
                 }
+                // No batch and no revision is so large.
+                Err(error @ AppendError::TooLarge { .. }) => {
+                    self.fail(submissions, verdicts, StoreError::Unavailable(error.to_string())).await;
+                    return true;
+                }
                 // The outcome is unknown. The document in memory holds only what was committed before, so there is nothing
                 // to take back: the clients send the edits again, and if the log has them by then, they are repeats.
                 Err(AppendError::Store(error)) => {
@@ -402,16 +440,26 @@ impl Authority {
         let state = &mut *state;
         let before = state.document.head();
         for revision in revisions {
+            let weight = revision.op.weight();
+            if self.unforwarded + weight > PRESENCE_FORWARD_WEIGHT {
+                // A heavy revision may push those before it out of memory.
+                state.forward_presence();
+                self.unforwarded = 0;
+            }
+            self.unforwarded += weight;
             state.document.advance(revision.clone());
             state.deliver_own(revision);
-            if revision.version.0.is_multiple_of(SNAPSHOT_EVERY) {
+            if self.snapshots.is_due_after(revision) {
                 self.unkept.push(state.document.now().clone());
             }
         }
+        if self.unkept.len() > UNKEPT_MAX {
+            self.unkept.drain(..self.unkept.len() - UNKEPT_MAX);
+        }
         let head = state.document.head();
         if before.0 / PRESENCE_FORWARD_EVERY != head.0 / PRESENCE_FORWARD_EVERY {
-            let history = state.document.history();
-            state.presence.forward(|from| history.stretch(from.clamp(history.start(), head), head));
+            state.forward_presence();
+            self.unforwarded = 0;
         }
         if state.document.clients_known() > CLIENTS_KEPT + state.followers.len() {
             state.forget_clients();
@@ -430,7 +478,10 @@ impl Authority {
                     metrics.ack_seconds.observe((now - submission.arrived).as_secs_f64());
                 }
                 Outcome::Repeated(_) => metrics.edits.repeated.inc(),
-                Outcome::Refused(_) => metrics.edits.refused.inc(),
+                Outcome::Refused(refusal) => {
+                    metrics.edits.refused.inc();
+                    refusal.limit().into_iter().for_each(|limit| metrics.limit_hit(limit));
+                }
                 Outcome::Failed(_) | Outcome::Ended(_) => metrics.edits.failed.inc(),
             }
             let seq = submission.edit.origin.map(|origin| origin.seq);

@@ -8,12 +8,14 @@ use tokio::sync::oneshot;
 use super::authority::Input;
 use super::live::{Ended, Live};
 use super::merging::{MergeOutcome, MergeSubmission};
+use super::past::beside;
+use super::restore::Unplanned;
 use super::{Hub, OpenError};
 use crate::document::{
     Author, ChainKey, ClientKey, DocumentId, Epoch, Identity, Merge, MergeRun, Origin, Refusal, Seq, Stretch, Version,
 };
 use crate::ot::{Conflict, LengthMismatch, Op, TextOp};
-use crate::store::{BranchPoint, Created, Found, StoreError};
+use crate::store::{BranchPoint, Created, Found, READ_WEIGHT, StoreError};
 
 /// Runs of one author that one merge may have: they are appended in one step, and the authority moves each.
 pub const MERGE_RUNS_MAX: usize = 20_000;
@@ -77,6 +79,15 @@ pub enum NotMerged {
     /// The parent is no longer open.
     #[error("the document is no longer open")]
     Ended(Ended),
+}
+
+impl From<Unplanned> for NotMerged {
+    fn from(unplanned: Unplanned) -> Self {
+        match unplanned {
+            Unplanned::TooLarge(refusal) => NotMerged::Refused(refusal),
+            Unplanned::Store(error) => NotMerged::Store(error),
+        }
+    }
 }
 
 /// Where two histories were last made one.
@@ -156,9 +167,10 @@ impl Live {
     pub async fn preview_merge(&self, branch: &Live) -> Result<Option<(Merged, TextOp)>, NotMerged> {
         let Some(plan) = self.plan(branch).await? else { return Ok(None) };
         let mismatch = |mismatch| self.misfit(plan.merge.base, mismatch);
-        let (ops, _) = plan.merge.moved().map_err(mismatch)?;
+        let merge = plan.merge.clone();
+        let (ops, _) = beside(move || merge.moved()).await?;
         let after = Version(plan.merge.base.0 + ops.len() as u64);
-        let op = crate::ot::compose_all(ops).map_err(mismatch)?.expect("a plan has runs");
+        let op = beside(move || crate::ot::compose_all(ops)).await.map_err(mismatch)?.expect("a plan has runs");
         let parent = plan.merge.base..after;
         Ok(Some((self.told(branch, plan.bridge, plan.branch_to, parent).await?, op)))
     }
@@ -194,7 +206,7 @@ impl Live {
     }
 
     /// `(from, to]` of a branch by author, each run as its revision of the parent is to be.
-    async fn runs(&self, branch: &Live, from: Version, to: Version) -> Result<Vec<MergeRun>, StoreError> {
+    async fn runs(&self, branch: &Live, from: Version, to: Version) -> Result<Vec<MergeRun>, Unplanned> {
         let mut runs: Vec<Vec<Stretch>> = Vec::new();
         for piece in branch.pieces_by_author(from, to).await? {
             let user = |stretch: &Stretch| stretch.author.as_ref().map(|author| author.user.clone());
@@ -231,7 +243,9 @@ impl Live {
         let mut looked = begins;
         while looked < taken.version {
             let to = taken.version.min(Version(looked.0 + LOOK));
-            for revision in self.revisions(looked, to).await? {
+            let revisions = self.some_revisions(looked, to, READ_WEIGHT).await?;
+            looked = revisions.last().map_or(to, |last| last.version);
+            for revision in revisions {
                 let Some(origin) = revision.origin.filter(|origin| origin.client == client) else { continue };
                 let at = Version(revision.version.0 - 1);
                 // Revisions of one merge follow one another.
@@ -248,7 +262,6 @@ impl Live {
                 }
                 last = Bridge { branch: Version(origin.seq.0), parent: revision.version, across };
             }
-            looked = to;
         }
         Ok(Bridges { before, last })
     }
@@ -260,7 +273,7 @@ impl Live {
         bridge: Bridge,
         branch_to: Version,
         parent: Range<Version>,
-    ) -> Result<Merged, StoreError> {
+    ) -> Result<Merged, NotMerged> {
         let misfit = |mismatch| self.misfit(parent.start, mismatch);
         // Composed as typing is: then it falls where its runs fell, one by one.
         let mut runs = self.runs(branch, bridge.branch, branch_to).await?.into_iter().map(|run| run.op);

@@ -17,6 +17,9 @@ use tokio::sync::mpsc::error::TrySendError;
 /// composed revision.
 const SINGLES_MAX: u64 = 16;
 
+/// What they may weigh together in one answer, in bytes; heavier ones are composed too.
+const SINGLES_WEIGHT: usize = 4 << 20;
+
 /// A place in a document's log. Dropping it leaves the document.
 pub struct Follow {
     live: Arc<Live>,
@@ -131,9 +134,8 @@ impl Live {
         let arrival = Arrival { client, author, signal: bell.0, token: bell.1 };
         let (id, now, taken, everyone, presence_place) = {
             let (id, mut state) = self.arrive(arrival)?;
+            state.forward_presence();
             let State { document, presence, .. } = &mut *state;
-            let history = document.history();
-            presence.forward(|from| history.stretch(from.clamp(history.start(), history.head()), history.head()));
             let taken = document.taken(client).unwrap_or(looked_up);
             (id, document.now().clone(), taken, presence.everyone(), presence.last())
         };
@@ -150,8 +152,8 @@ impl Live {
         Ok(Following { follow, version, chain, taken, presence: everyone, body })
     }
 
-    /// `(from, to]` for a client that comes back: singles where it missed at most `singles_max`, else composed, and apart
-    /// around `pending`, the revision that the edit whose fate it asks about became.
+    /// `(from, to]` for a client that comes back: singles where it missed at most `singles_max` of no great weight, else
+    /// composed, and apart around `pending`, the revision that the edit whose fate it asks about became.
     pub async fn catch_up(
         &self,
         from: Version,
@@ -169,10 +171,13 @@ impl Live {
     }
 
     async fn missed(&self, from: Version, to: Version, singles_max: u64) -> Result<Vec<CatchUp>, StoreError> {
-        if to.since(from) > singles_max {
-            return Ok(self.stretch(from, to).await?.into_iter().map(CatchUp::Composed).collect());
+        if to.since(from) <= singles_max {
+            let singles = self.some_revisions(from, to, SINGLES_WEIGHT).await?;
+            if singles.len() as u64 == to.since(from) {
+                return Ok(singles.into_iter().map(CatchUp::One).collect());
+            }
         }
-        Ok(self.revisions(from, to).await?.into_iter().map(CatchUp::One).collect())
+        Ok(self.stretch(from, to).await?.into_iter().map(CatchUp::Composed).collect())
     }
 }
 

@@ -324,6 +324,12 @@ impl Live {
 }
 
 impl State {
+    /// Moves everyone's presence to the head.
+    pub(super) fn forward_presence(&mut self) {
+        let history = self.document.history();
+        self.presence.forward(|from| history.stretch(from.clamp(history.start(), history.head()), history.head()));
+    }
+
     /// Hands a committed revision to the followers of its own client.
     pub(super) fn deliver_own(&mut self, revision: &Arc<Revision>) {
         let Some(origin) = revision.origin else { return };

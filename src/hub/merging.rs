@@ -9,8 +9,9 @@ use tracing::warn;
 
 use super::authority::{Authority, SETTLE_EVERY};
 use super::live::Ended;
-use crate::document::{Merge, MergeDecision, Missing, Refusal, Revision, Version};
-use crate::store::{AppendError, StoreError};
+use super::past::beside;
+use crate::document::{Merge, Missing, Refusal, Revision, Version};
+use crate::store::{APPEND_BYTES_MAX, AppendError, StoreError};
 
 /// A merge, and who waits for its fate.
 pub(super) struct MergeSubmission {
@@ -46,11 +47,10 @@ impl Authority {
         let live = self.live.clone();
         let now = live.hub.world.now();
         loop {
-            let decided = live.state.lock().document.rebase_merge(merge, now, &live.hub.settings.edit_limits);
-            let granted: Vec<Arc<Revision>> = match decided {
-                Ok(MergeDecision::Granted(granted)) => granted.into_iter().map(Arc::new).collect(),
-                Ok(MergeDecision::Outdated) => return Ok(MergeOutcome::Outdated),
-                Ok(MergeDecision::Refused(refusal)) => return Ok(MergeOutcome::Refused(refusal)),
+            let place = live.state.lock().document.merge_place(merge);
+            let place = match place {
+                Ok(Some(place)) => place,
+                Ok(None) => return Ok(MergeOutcome::Outdated),
                 Err(Missing::Taken(client)) => {
                     let taken = live.hub.store.taken(live.incarnation, client).await?;
                     live.state.lock().document.learn(client, taken);
@@ -69,6 +69,12 @@ impl Authority {
                     continue;
                 }
             };
+            // Readers and writers of presence go on meanwhile. The head stays: nobody but this task moves it.
+            let (wanted, limits) = (merge.clone(), live.hub.settings.edit_limits);
+            let granted: Vec<Arc<Revision>> = match beside(move || place.decide(wanted, now, &limits)).await {
+                Ok(granted) => granted.into_iter().map(Arc::new).collect(),
+                Err(refusal) => return Ok(MergeOutcome::Refused(refusal)),
+            };
             let at = live.head();
             match live.hub.store.append(live.incarnation, at, granted.clone()).await {
                 Ok(()) => {
@@ -79,6 +85,11 @@ impl Authority {
                 Err(AppendError::Conflict { head }) => {
                     warn!(document = %live.identity().id, %at, %head, "the log went on elsewhere");
                     self.catch_up(head).await?;
+                }
+                Err(AppendError::TooLarge { bytes }) => {
+                    let (found, most) = (bytes as u64, APPEND_BYTES_MAX as u64);
+                    let refusal = Refusal::too_large("the merged revisions have", found, most, "bytes");
+                    return Ok(MergeOutcome::Refused(refusal));
                 }
                 // The outcome is unknown. If it was done after all, its origin says so to whoever merges again.
                 Err(AppendError::Store(error)) => {

@@ -27,7 +27,7 @@ pub use live::{Ended, Live, Reset};
 pub use located::Located;
 pub use past::{SearchError, beside};
 pub use presence::{PresenceChange, PresenceState};
-pub use restore::Restore;
+pub use restore::{Restore, Unplanned};
 pub use signal::{Signal, Token};
 pub use world::{System, World};
 
@@ -38,7 +38,7 @@ use crate::document::{
 use crate::limits::named;
 use crate::metrics::Metrics;
 use crate::ot::TextOpBuilder;
-use crate::store::{Created, Found, SNAPSHOT_EVERY, Store, StoreError};
+use crate::store::{Created, Found, SnapshotPace, Store, StoreError};
 
 /// Searches of histories at once: each keeps a core busy for up to seconds.
 const SEARCHES: usize = 2;
@@ -249,15 +249,16 @@ impl Hub {
         let tail = self.store.tail(found.incarnation).await?;
         let snapshot = tail.snapshot.unwrap_or_else(|| Snapshot::genesis(&found.identity));
         let mut document = Document::new(found.identity.clone(), snapshot);
-        let mut unkept = Vec::new();
+        let (mut unkept, mut snapshots) = (Vec::new(), SnapshotPace::default());
         for revision in tail.revisions {
             // Its checksum holds and it makes no sense here: written by a fault. Advancing over it would end this task.
             if let Some(reason) = document.misfit(&revision) {
                 let (document, version) = (found.incarnation, document.head().next());
                 return Err(StoreError::Damaged { document, version, reason }.into());
             }
+            let due = snapshots.is_due_after(&revision);
             document.advance(revision);
-            if document.head().0.is_multiple_of(SNAPSHOT_EVERY) {
+            if due {
                 unkept.push(document.now().clone());
             }
         }
@@ -265,7 +266,7 @@ impl Hub {
         if let Some(begins) = &found.begins {
             document.forget_taken_to(begins.version);
         }
-        Ok(authority::start(self.clone(), &found, document, unkept))
+        Ok(authority::start(self.clone(), &found, document, (snapshots, unkept)))
     }
 
     async fn create(&self, id: &DocumentId, creation: &Creation, made: &mut bool) -> Result<Found, OpenError> {

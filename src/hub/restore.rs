@@ -3,9 +3,14 @@
 use compact_str::CompactString;
 
 use super::live::Live;
-use crate::document::{SentOp, Stretch, Unclean, Undo, Version, runs};
+use super::past::beside;
+use crate::document::{Author, Refusal, SentOp, Stretch, Unclean, Undo, Version, runs};
 use crate::ot::LengthMismatch;
-use crate::store::StoreError;
+use crate::store::{Incarnation, READ_WEIGHT, StoreError};
+
+/// What the edits that are told apart by who made them may weigh, in bytes: typing weighs some hundred bytes an edit, so it is
+/// a million of them, or some documents' worth of large ones.
+const PIECES_WEIGHT: usize = 256 << 20;
 
 /// What to take back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +28,21 @@ pub enum Restore {
     },
 }
 
+/// Why it cannot be said what to do with a part of history.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unplanned {
+    /// It is more than is gone over at once.
+    #[error(transparent)]
+    TooLarge(#[from] Refusal),
+    /// It cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Live {
     /// What is to be asked of the authority to take something back, based on the version `at`, and what cannot be taken back
     /// cleanly. Everything named lies at or before `at`, and that at or before the head.
-    pub async fn plan_restore(&self, what: &Restore, at: Version) -> Result<(SentOp, Vec<Unclean>), StoreError> {
+    pub async fn plan_restore(&self, what: &Restore, at: Version) -> Result<(SentOp, Vec<Unclean>), Unplanned> {
         match what {
             Restore::To(version) => {
                 let content = self.snapshot_at(*version).await?.content;
@@ -37,44 +53,70 @@ impl Live {
                 Ok((SentOp::back_to(content, away), Vec::new()))
             }
             Restore::Stretch { from, to, user } => {
-                let mut undo = Undo::begin(self.snapshot_at(*from).await?.content);
-                let pieces = match user {
-                    None => self.stretch(*from, *to).await?.map(|whole| (true, whole)).into_iter().collect(),
-                    Some(user) => {
-                        let pieces = self.pieces_by_author(*from, *to).await?;
-                        runs(pieces, |author| author.user.id == *user)
-                    }
+                let content = self.snapshot_at(*from).await?.content;
+                let whose = user.clone();
+                let pieces = match &whose {
+                    None => self.stretch(*from, *to).await?.into_iter().collect(),
+                    Some(_) => self.pieces_by_author(*from, *to).await?,
                 };
-                let damaged = |version| move |mismatch| self.damaged(version, mismatch);
-                for (mine, piece) in &pieces {
-                    let done = if *mine { undo.take_back(piece) } else { undo.leave(piece) };
-                    done.map_err(damaged(piece.to))?;
-                }
-                if let Some(since) = self.stretch(*to, at).await? {
-                    undo.leave(&since).map_err(damaged(since.to))?;
-                }
-                let (op, unclean) = undo.finish();
+                let since = self.stretch(*to, at).await?;
+                let document = self.incarnation();
+                // However much it is, sessions go on meanwhile.
+                let planned = beside(move || {
+                    let damaged = |version, mismatch| damaged(document, version, mismatch);
+                    let mut undo = Undo::begin(content);
+                    let mine = |author: Option<&Author>| {
+                        whose.as_ref().is_none_or(|user| author.is_some_and(|author| author.user.id == *user))
+                    };
+                    for (mine, piece) in runs(pieces, mine) {
+                        let done = if mine { undo.take_back(&piece) } else { undo.leave(&piece) };
+                        done.map_err(|mismatch| damaged(piece.to, mismatch))?;
+                    }
+                    if let Some(since) = since {
+                        undo.leave(&since).map_err(|mismatch| damaged(since.to, mismatch))?;
+                    }
+                    Ok::<_, StoreError>(undo.finish())
+                });
+                let (op, unclean) = planned.await?;
                 Ok((SentOp::from(op), unclean))
             }
         }
     }
 
-    /// `(from, to]` in stretches that are each of one person, as long as those at hand allow.
-    pub(super) async fn pieces_by_author(&self, from: Version, to: Version) -> Result<Vec<Stretch>, StoreError> {
+    /// `(from, to]` in stretches that are each of one person, as long as those at hand allow. They are held and moved one by
+    /// one, so they are bounded.
+    pub(super) async fn pieces_by_author(&self, from: Version, to: Version) -> Result<Vec<Stretch>, Unplanned> {
         let mut pieces = Vec::new();
+        let mut weight = 0;
+        let mut add = |stretch: Stretch| {
+            weight += stretch.op.weight();
+            pieces.push(stretch);
+            match weight > PIECES_WEIGHT {
+                true => {
+                    let what = "the edits of those versions take";
+                    Err(Refusal::too_large(what, weight as u64, PIECES_WEIGHT as u64, "bytes"))
+                }
+                false => Ok(()),
+            }
+        };
         for stretch in self.stretches(from, to).await? {
             if stretch.author.is_some() {
-                pieces.push(stretch);
+                add(stretch)?;
                 continue;
             }
-            let singles = self.revisions(stretch.from, stretch.to).await?;
-            pieces.extend(singles.iter().map(|revision| Stretch::of(revision)));
+            let mut at = stretch.from;
+            while at < stretch.to {
+                for revision in self.some_revisions(at, stretch.to, READ_WEIGHT).await? {
+                    add(Stretch::of(&revision))?;
+                    at = revision.version;
+                }
+            }
         }
         Ok(pieces)
     }
+}
 
-    /// A log whose own revisions do not fit one another.
-    fn damaged(&self, version: Version, mismatch: LengthMismatch) -> StoreError {
-        StoreError::Damaged { document: self.incarnation(), version, reason: mismatch.to_string() }
-    }
+/// A log whose own revisions do not fit one another.
+fn damaged(document: Incarnation, version: Version, mismatch: LengthMismatch) -> StoreError {
+    StoreError::Damaged { document, version, reason: mismatch.to_string() }
 }

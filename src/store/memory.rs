@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 
 use super::lineage::Lineage;
 use super::{
-    AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, LABELS_MAX, Labelled, Listed, Pending,
-    Store, StoreError, Tail,
+    APPEND_BYTES_MAX, AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, LABELS_MAX, Labelled,
+    Listed, Pending, Store, StoreError, Tail, as_many_as_weigh,
 };
 use crate::document::{
     ClientKey, DocumentId, FAN_OUT, Identity, LEDGER_PAGE, Label, LabelName, LedgerPage, Revision, Snapshot, Stretch,
@@ -333,6 +333,11 @@ impl Store for MemoryStore {
         at: Version,
         revisions: Vec<Arc<Revision>>,
     ) -> Pending<'_, Result<(), AppendError>> {
+        // As much as their records have, or a little more.
+        let bytes = revisions.iter().map(|revision| revision.op.weight()).sum();
+        if bytes > APPEND_BYTES_MAX {
+            return Box::pin(std::future::ready(Err(AppendError::TooLarge { bytes })));
+        }
         let appended = self.state.lock().append(document, at, revisions);
         Box::pin(std::future::ready(appended))
     }
@@ -356,6 +361,16 @@ impl Store for MemoryStore {
         to: Version,
     ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
         self.read(document, |state, _| state.range(document, from, to))
+    }
+
+    fn some_revisions(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+        room: usize,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
+        self.read(document, |state, _| Ok(as_many_as_weigh(room, state.range(document, from, to)?)))
     }
 
     fn stretches(

@@ -49,7 +49,7 @@ pub trait Store: Send + Sync + 'static {
     fn branches(&self, document: Incarnation) -> Pending<'_, Result<Vec<Found>, StoreError>>;
 
     /// Appends revisions `at+1, at+2, ...` if the log's head is exactly `at`, all or none. Durable when it returns.
-    /// After any error but `Conflict` the outcome is unknown, and is settled by reading the tail.
+    /// After any error but `Conflict` and `TooLarge` the outcome is unknown, and is settled by reading the tail.
     fn append(
         &self,
         document: Incarnation,
@@ -70,6 +70,18 @@ pub trait Store: Send + Sync + 'static {
         document: Incarnation,
         from: Version,
         to: Version,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>>;
+
+    /// The first of the revisions `(from, to]`, as many as weigh about `room` bytes ([`TextOp::weight`]) and one at least:
+    /// for whoever goes over many, some of which may be as large as a document. `to` is at most the head.
+    ///
+    /// [`TextOp::weight`]: crate::ot::TextOp::weight
+    fn some_revisions(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+        room: usize,
     ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>>;
 
     /// `(from, to]` in consecutive stretches, as few as composed blocks allow. `to` is at most the head.
@@ -101,7 +113,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Pending<'_, Result<Option<Snapshot>, StoreError>>;
 
     /// Keeps a snapshot, so that opening and reading old versions begin there. Derived: may be lost, and then a longer tail
-    /// is read. Its version is a multiple of [`SNAPSHOT_EVERY`].
+    /// is read. [`SnapshotPace`] says when.
     fn keep_snapshot(&self, document: Incarnation, snapshot: Snapshot) -> Pending<'_, Result<(), StoreError>>;
 
     /// The last edit taken from a client.
@@ -135,9 +147,52 @@ pub trait Store: Send + Sync + 'static {
     fn close(&self) -> Pending<'_, ()>;
 }
 
-/// A snapshot is kept at each multiple of this, which is a multiple of a composed block's size too: with blocks, any older
+/// A snapshot is kept at least at each multiple of this, which is a multiple of a composed block's size too: with blocks, any older
 /// version is then read in about a millisecond, and opening a document never reads more revisions than this.
 pub const SNAPSHOT_EVERY: u64 = 8192;
+
+/// A snapshot is kept too when the ops since the last one weigh this much, in bytes: what opening a document reads and holds
+/// is bounded also where every op is as large as a document.
+pub const SNAPSHOT_WEIGHT: usize = 64 << 20;
+
+/// Says after which revisions a snapshot is to be kept.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SnapshotPace {
+    /// What the ops since the last one weigh, in bytes.
+    weight: usize,
+}
+
+impl SnapshotPace {
+    /// Whether one is to be kept of the version after this revision, the next one.
+    pub fn is_due_after(&mut self, revision: &Revision) -> bool {
+        self.weight += revision.op.weight();
+        let due = revision.version.0.is_multiple_of(SNAPSHOT_EVERY) || self.weight >= SNAPSHOT_WEIGHT;
+        if due {
+            self.weight = 0;
+        }
+        due
+    }
+}
+
+/// What the records of one append may have, in bytes. A commit is one value of the database, which holds less than 1 GB, and
+/// one that is refused there would be taken for a failing disk.
+pub const APPEND_BYTES_MAX: usize = 256 << 20;
+
+/// What revisions that are read at once may weigh, in bytes: for whoever goes over many of them.
+pub const READ_WEIGHT: usize = 16 << 20;
+
+/// The first of these revisions, as many as weigh `room` bytes and one at least.
+pub fn as_many_as_weigh(room: usize, mut revisions: Vec<Arc<Revision>>) -> Vec<Arc<Revision>> {
+    let mut weight = 0;
+    let full = revisions.iter().position(|revision| {
+        weight += revision.op.weight();
+        weight >= room
+    });
+    if let Some(last) = full {
+        revisions.truncate(last + 1);
+    }
+    revisions
+}
 
 /// A document that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -259,6 +314,12 @@ pub enum AppendError {
     Conflict {
         /// Where the log ends.
         head: Version,
+    },
+    /// More than is taken at once; nothing was appended.
+    #[error("the append has {bytes} bytes, more than the {APPEND_BYTES_MAX} that are taken at once")]
+    TooLarge {
+        /// What its records have.
+        bytes: usize,
     },
     /// Anything else: the outcome is unknown.
     #[error(transparent)]

@@ -280,6 +280,16 @@ impl Store for Engine {
         self.read(move |sound| sound.revisions(document, from, to))
     }
 
+    fn some_revisions(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+        room: usize,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
+        self.read(move |sound| sound.some_revisions(document, from, to, room))
+    }
+
     fn stretches(
         &self,
         document: Incarnation,

@@ -52,6 +52,30 @@ async fn one_connection_too_many_is_told_so_on_a_socket_and_over_http() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn a_page_of_large_revisions_ends_early_and_says_so() {
+    let server = limited(Limits { revisions_bytes_per_page: 8 << 10, ..Limits::default() }).await;
+    let mut ana = server.client("ana").await;
+    ana.open("d", "").await;
+    let text = "x".repeat(1 << 10);
+    for n in 0..20u64 {
+        let op = if n == 0 { json!([text]) } else { json!([n << 10, text]) };
+        ana.edited("d", n, 1 + n, op).await;
+    }
+    let (mut since, mut sizes) = (0, Vec::new());
+    while since < 20 {
+        let page = server.http("GET", &format!("/v1/docs/d/revisions?since={since}"), &[], "").await.json();
+        let versions: Vec<_> =
+            page["revisions"].as_array().expect("a list").iter().map(|r| r["version"].as_u64().unwrap()).collect();
+        let end = page["version"].as_u64().expect("where the page ends");
+        assert_eq!((versions, &page["more"]), ((since + 1..=end).collect(), &json!(end < 20)));
+        sizes.push(end - since);
+        since = end;
+    }
+    assert_eq!(sizes, [8, 8, 4]);
+    server.stop().await;
+}
+
 /// A server behind a proxy on this machine, and what it answers to those whom the proxy speaks for.
 struct Proxied(Server);
 

@@ -11,7 +11,8 @@ use proptests::{Source, check_random, plain};
 use serde_json::{Value, json};
 use variorum::client::{Http, RequestError, Versions};
 use variorum::document::{
-    Author, ClientKey, DocumentId, Edit, Kind, Merge, MergeRun, Origin, SentOp, Seq, User, Version,
+    Author, ClientKey, DocumentId, Edit, Kind, MERGE_WEIGHT_MAX, Merge, MergeRun, Origin, Refusal, SentOp, Seq, User,
+    Version,
 };
 use variorum::hub::{Branched, Creation, Hub, Live, Outcome, Settings, System};
 use variorum::limits::Limits;
@@ -102,6 +103,26 @@ fn two_merges_in_a_row_are_one() {
         prop_assert_eq!((one_by_one, last), (at_once, bridge));
         Ok(())
     });
+}
+
+#[test]
+fn what_is_too_much_for_one_append_is_not_merged() {
+    let author = Arc::new(Author { session: None, user: User { id: "u".into(), name: "".into() } });
+    let run = |seq: u64| {
+        let op = TextOp::splice(0, 0, 0, "x").map(|op| if seq == 1 { op } else { heavy(seq - 1) });
+        let origin = Origin { client: ClientKey([7; 16]), seq: Seq(seq) };
+        MergeRun { op: op.expect("it fits"), author: author.clone(), origin }
+    };
+    // Each in the place of what the one before had put.
+    fn heavy(length: u64) -> TextOp {
+        let length = if length == 1 { 1 } else { 4 << 20 };
+        TextOp::splice(length, 0, length, &"x".repeat(4 << 20)).expect("all of it")
+    }
+    let merge = |count| Merge { base: Version(0), across: TextOp::identity(0), runs: (1..=count).map(run).collect() };
+    assert_eq!(merge(15).moved().map(|(ops, _)| ops.len()), Ok(15));
+    let refused = merge(30).moved().expect_err("it is refused");
+    let most = MERGE_WEIGHT_MAX as u64;
+    assert!(matches!(refused, Refusal::TooLarge { most: allowed, .. } if allowed == most), "{refused}");
 }
 
 /// A merge of a branch without conflict is both sets of changes, whichever side is asked to go left.

@@ -21,7 +21,8 @@ use super::writers::{fold, write_meanwhile};
 fn undo(log: &Log, from: usize, to: usize, author: Option<u64>) -> (TextOp, Vec<Unclean>) {
     let mut undo = Undo::begin(log.content(from));
     let mine = author.map(|author| format!("user-{author}"));
-    let pieces = runs(log.pieces(from, to), |author| mine.as_deref().is_none_or(|mine| author.user.id == mine));
+    let of_mine = |mine: &str, author: Option<&Author>| author.is_some_and(|author| author.user.id == mine);
+    let pieces = runs(log.pieces(from, to), |author| mine.as_deref().is_none_or(|mine| of_mine(mine, author)));
     for (mine, piece) in &pieces {
         let done = if *mine { undo.take_back(piece) } else { undo.leave(piece) };
         done.expect("the pieces are of one log");

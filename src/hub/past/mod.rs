@@ -10,7 +10,7 @@ use super::live::Live;
 use crate::document::{
     Credit, Credits, LEDGER_PAGE, Mark, Revision, SITTING_MAX, Sitting, Sittings, Snapshot, Time, Trail, User, Version,
 };
-use crate::store::StoreError;
+use crate::store::{StoreError, as_many_as_weigh};
 
 /// Pages of the ledger read at a time: bounds what they take in memory.
 const PAGES_AT_ONCE: usize = 64;
@@ -42,6 +42,20 @@ impl Live {
             Some(revisions) => Ok(revisions),
             None => self.hub.store.revisions(self.incarnation, from, to).await,
         }
+    }
+
+    /// The first of the revisions `(from, to]`, as many as weigh `room` bytes and one at least; `to` is at most the head.
+    pub async fn some_revisions(
+        &self,
+        from: Version,
+        to: Version,
+        room: usize,
+    ) -> Result<Vec<Arc<Revision>>, StoreError> {
+        // What memory holds weighs little altogether.
+        if self.state.lock().document.history().start() <= from {
+            return Ok(as_many_as_weigh(room, self.revisions(from, to).await?));
+        }
+        self.hub.store.some_revisions(self.incarnation, from, to, room).await
     }
 
     /// The document as it was at a version at or before the head: the snapshot kept before it, and what leads from there.

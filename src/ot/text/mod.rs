@@ -108,6 +108,11 @@ impl TextOp {
         self.inserted.len()
     }
 
+    /// About how many bytes the op takes in memory: what everything that keeps many of them is bounded by.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.parts.len() * size_of::<Packed>() + self.inserted.len()
+    }
+
     /// Whether applying the op leaves every document as it was.
     pub fn is_identity(&self) -> bool {
         self.parts.iter().all(|part| part.sort() == Sort::Keep)

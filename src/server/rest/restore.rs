@@ -8,7 +8,7 @@ use super::endpoint::Answer;
 use super::place::{not_ahead, open};
 use super::submission::{author, keyed};
 use crate::document::{DocumentId, Edit, Revision, Unclean, Version};
-use crate::hub::{Ended, Live, OpenError, Outcome, Restore};
+use crate::hub::{Ended, Live, OpenError, Outcome, Restore, Unplanned};
 use crate::ot::{Op, TextOp};
 use crate::protocol::{Code, RestoreBody, RestoreWhat, Restored, UncleanView};
 use crate::server::problem::Problem;
@@ -33,7 +33,7 @@ pub(super) async fn restore(id: DocumentId, request: Request) -> Answer {
         }
         let now = live.now();
         not_ahead(now.version, last_of(&what))?;
-        let (op, unclean) = live.plan_restore(&what, now.version).await.map_err(broken)?;
+        let (op, unclean) = live.plan_restore(&what, now.version).await.map_err(|error| unplanned(&id, error))?;
         let edit = Edit { base: now.version, origin, author: author.clone(), may_write: true, op: Ok(op) };
         let change = edit.op.as_ref().ok().and_then(|op| op.granted_at_base().ok());
         let nothing = change.as_ref().is_some_and(TextOp::is_identity);
@@ -63,6 +63,13 @@ pub(super) async fn restore(id: DocumentId, request: Request) -> Answer {
     }
 }
 
+fn unplanned(id: &DocumentId, error: Unplanned) -> Problem {
+    match error {
+        Unplanned::TooLarge(refusal) => Problem::new(Code::from(&refusal), refusal.to_string()),
+        Unplanned::Store(error) => Problem::of(id, OpenError::Store(error)),
+    }
+}
+
 /// The newest version that has to exist.
 fn last_of(what: &Restore) -> Version {
     match what {
@@ -84,7 +91,7 @@ async fn granted(
         None => {
             let before = Version(revision.version.0 - 1);
             let planned = live.plan_restore(what, before).await;
-            planned.map_err(|error| Problem::of(id, OpenError::Store(error)))?.1
+            planned.map_err(|error| unplanned(id, error))?.1
         }
     };
     let answer = Restored {

@@ -1,5 +1,7 @@
 //! The catch-up endpoint: history from a version on, in pages.
 
+use std::sync::Arc;
+
 use warp::http::StatusCode;
 
 use super::Request;
@@ -7,8 +9,8 @@ use super::body::json;
 use super::endpoint::Answer;
 use super::parameters::{header, limit, number, parse};
 use super::place::{check_chain, check_epoch, not_ahead, open};
-use crate::document::{ClientKey, DocumentId, Seq, Version};
-use crate::hub::{OpenError, taken_as};
+use crate::document::{ClientKey, DocumentId, Revision, Seq, Version};
+use crate::hub::{CatchUp, OpenError, taken_as};
 use crate::protocol::{Code, RevisionsPage, TakenView, client_secret};
 use crate::server::deliveries::item;
 use crate::server::problem::Problem;
@@ -43,9 +45,20 @@ pub(super) async fn page(id: DocumentId, request: Request) -> Answer {
         Some(client) => live.taken(client).await.map_err(broken)?,
     };
     let head = live.head();
-    let to = Version(head.0.min(since.0 + limit));
-    let singles_max = if composed { 0 } else { most };
-    let missed = live.catch_up(since, to, taken_as(taken, pending), singles_max).await.map_err(broken)?;
+    let mut to = Version(head.0.min(since.0 + limit));
+    let pending = taken_as(taken, pending);
+    let missed = if composed {
+        live.catch_up(since, to, pending, 0).await.map_err(broken)?
+    } else {
+        let singles = live.some_revisions(since, to, server.limits.revisions_bytes_per_page).await.map_err(broken)?;
+        // A page of large revisions ends early.
+        to = singles.last().map_or(to, |last| last.version);
+        let known = |revision: Arc<Revision>| match Some(revision.version) == pending {
+            true => CatchUp::Pending(revision),
+            false => CatchUp::One(revision),
+        };
+        singles.into_iter().map(known).collect()
+    };
     let items = missed.iter().map(item).collect();
     let chain = live.chain_at(to).await.map_err(broken)?;
     let page = RevisionsPage {

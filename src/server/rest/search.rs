@@ -7,6 +7,7 @@ use super::parameters::{bad, limit, number, parse};
 use super::place::{not_ahead, open};
 use crate::document::{Appearance, Credit, DocumentId, Mark, Version};
 use crate::hub::{OpenError, SearchError};
+use crate::limits::named;
 use crate::protocol::{Code, FoundView, GoneView, SearchBody, UserView};
 use crate::server::problem::Problem;
 
@@ -20,6 +21,9 @@ pub(super) async fn in_history(id: DocumentId, request: Request) -> Answer {
     let most = server.limits.search_length;
     let text = query.get("text").map_or("", String::as_str);
     let length = text.chars().count();
+    if length > most {
+        server.metrics.limit_hit(named::search_length);
+    }
     if length == 0 || length > most {
         return Err(bad(format!("`text` has {length} characters; expected from 1 to {most}")));
     }
@@ -33,6 +37,7 @@ pub(super) async fn in_history(id: DocumentId, request: Request) -> Answer {
     }
     let (span, most) = (until.since(since), server.limits.search_revisions);
     if span > most {
+        server.metrics.limit_hit(named::search_revisions);
         let message = format!("the search would go over {span} revisions, more than the {most} allowed at once");
         return Err(Problem::new(Code::TooLarge, message));
     }
@@ -40,9 +45,14 @@ pub(super) async fn in_history(id: DocumentId, request: Request) -> Answer {
     if tag.is_known(&headers) {
         return tag.unchanged();
     }
-    let mut found = live.search(text, since, until).await.map_err(|error| match error {
+    let wait = server.limits.search_wait;
+    let mut found = live.search(text, (since, until), wait).await.map_err(|error| match error {
         SearchError::Store(error) => broken(error),
-        too_many => Problem::new(Code::TooLarge, too_many.to_string()),
+        SearchError::Busy => {
+            server.metrics.limit_hit(named::search_wait);
+            (Code::RateLimited, error.to_string(), Some(wait.as_millis() as u64)).into()
+        }
+        SearchError::TooMany { .. } => Problem::new(Code::TooLarge, error.to_string()),
     })?;
     found.retain(|place| !only_gone || place.gone.is_some());
     let more = found.len() > limit;

@@ -24,6 +24,8 @@ use crate::store::{Incarnation, StoreError};
 
 /// Revisions of one document that one step folds.
 const STEP: u64 = 1024;
+/// What the records of one step may have, in bytes, and be of more than one commit.
+const STEP_BYTES: usize = 16 << 20;
 /// Database pages that one slice touches: a few hundred microseconds of the writer's time.
 pub const SLICE_WEIGHT: usize = 32;
 /// During a fold, the write-ahead log is looked at when slices of this weight were written.
@@ -145,8 +147,9 @@ impl Fold {
 
     fn fold_document(&mut self, document: Incarnation, mut runs: Vec<Run>) -> Result<(), Halt> {
         while !runs.is_empty() {
-            let mut count = 0;
-            let step = runs.iter().take_while(|run| (count < STEP, count += run.count).0).count();
+            let (mut count, mut bytes) = (0, 0);
+            let fits = |run: &&Run| (count < STEP && bytes < STEP_BYTES, count += run.count, bytes += run.len()).0;
+            let step = runs.iter().take_while(fits).count();
             let rest = runs.split_off(step);
             match self.prepare(document, runs) {
                 Ok(Prepared { puts, to, count }) => {

@@ -11,7 +11,7 @@ use super::log::Log;
 use super::sealed::{Press, Tag};
 use crate::document::{LEDGER_PAGE, LedgerPage, Time, User, Version};
 use crate::store::codec::{BadRecord, Reader, put_number, put_text};
-use crate::store::{Incarnation, StoreError};
+use crate::store::{Incarnation, READ_WEIGHT, StoreError};
 
 /// The sealed body of a page.
 pub fn seal_page(press: &mut Press, document: Incarnation, page: &LedgerPage) -> Vec<u8> {
@@ -110,7 +110,11 @@ impl Log<'_> {
                 }
             }
         }
-        let page = LedgerPage::of(from, &self.revisions(from, whole.min(head))?);
+        let to = whole.min(head);
+        let mut page = LedgerPage::begin(from);
+        while page.to() < to {
+            page.add(&self.some_revisions(page.to(), to, READ_WEIGHT)?);
+        }
         if whole <= head {
             self.ledger.insert(number, page.clone());
         }

@@ -11,9 +11,12 @@ use super::page::Found;
 use super::readers::Reader;
 use super::row::{Run, each_record};
 use super::slice::Put;
-use crate::document::{LEDGER_PAGE, LedgerPage, Revision, Stretch, Time, Trail, Version};
+use crate::document::{Consecutive, Gathered, LEDGER_PAGE, LedgerPage, Revision, Stretch, Time, Trail, Version};
 use crate::store::codec::decode_record;
-use crate::store::{BranchPoint, Head, Incarnation, StoreError};
+use crate::store::{BranchPoint, Head, Incarnation, READ_WEIGHT, StoreError};
+
+/// What revisions may weigh, in bytes, that are held for several reads.
+const HELD_WEIGHT: usize = 64 << 20;
 
 /// One document's log, for the length of one read.
 pub struct Log<'a> {
@@ -64,14 +67,22 @@ impl<'a> Log<'a> {
         fault(self.document, version, &error)
     }
 
-    /// Reads `(from, to]` now, for whatever asks for some of it later.
+    /// Reads `(from, to]` now, for whatever asks for some of it later, unless it weighs too much to be held.
     pub fn hold(&mut self, from: Version, to: Version) -> Result<(), StoreError> {
-        self.held = self.revisions(from, to)?;
+        let held = self.some_revisions(from, to, HELD_WEIGHT)?;
+        if held.last().is_some_and(|last| last.version == to) {
+            self.held = held;
+        }
         Ok(())
     }
 
-    /// The revisions `(from, to]`, every one of them.
-    pub fn revisions(&mut self, from: Version, to: Version) -> Result<Vec<Arc<Revision>>, StoreError> {
+    /// The first of the revisions `(from, to]`, as many as weigh `room` bytes and one at least.
+    pub fn some_revisions(
+        &mut self,
+        from: Version,
+        to: Version,
+        room: usize,
+    ) -> Result<Vec<Arc<Revision>>, StoreError> {
         if let (Some(first), Some(last)) = (self.held.first(), self.held.last())
             && first.version <= from.next()
             && to <= last.version
@@ -79,19 +90,19 @@ impl<'a> Log<'a> {
             let place = |version: Version| (version.0 + 1 - first.version.0) as usize;
             return Ok(self.held[place(from)..place(to)].to_vec());
         }
-        let mut found = Found::new(self.document, from, to);
+        let mut found = Found::new(self.document, from, to, room.max(1));
         let tail_first = self.tail.first().map(|run| run.first);
         let pages_to = tail_first.map_or(to, |first| to.min(Version(first.0.saturating_sub(1))));
         if from < pages_to {
             self.read_pages(from, pages_to, &mut found)?;
         }
         for run in &self.tail {
-            if run.last() >= found.next && run.first <= to {
+            if run.last() >= found.next && run.first <= to && !found.is_full() {
                 found.reach(run.first)?;
                 found.take(run.bytes()?)?;
             }
         }
-        if found.next <= to {
+        if found.next <= to && !found.is_full() {
             return Err(self.damaged(found.next, format!("the log ends before version {to}, which was asked for")));
         }
         Ok(found.revisions)
@@ -121,7 +132,7 @@ impl<'a> Log<'a> {
 
     /// `(from, to]` in as few stretches as whole blocks allow.
     pub fn stretches(&mut self, from: Version, to: Version) -> Result<Vec<Stretch>, StoreError> {
-        let mut pieces = Vec::new();
+        let mut pieces = Gathered::default();
         let mut at = from;
         while at < to {
             if let Some(place) = Place::largest(at, to) {
@@ -131,10 +142,26 @@ impl<'a> Log<'a> {
             }
             // Singles up to the next place where a block may begin.
             let until = to.min(Version((at.0 / 64 + 1) * 64));
-            pieces.extend(self.revisions(at, until)?.iter().map(|revision| Stretch::of(revision)));
-            at = until;
+            at = self.gather((at, until), Stretch::of, &mut pieces)?;
         }
-        Ok(pieces)
+        Ok(pieces.into_parts())
+    }
+
+    /// Adds the revisions `(from, to]`, each by itself. Answers `to`.
+    pub fn gather<T: Consecutive>(
+        &mut self,
+        (from, to): (Version, Version),
+        of: impl Fn(&Revision) -> T,
+        pieces: &mut Gathered<T>,
+    ) -> Result<Version, StoreError> {
+        let mut at = from;
+        while at < to {
+            for revision in self.some_revisions(at, to, READ_WEIGHT)? {
+                pieces.push(of(&revision));
+                at = revision.version;
+            }
+        }
+        Ok(at)
     }
 
     /// A block, composed from what is below it if it is not stored.
@@ -145,14 +172,18 @@ impl<'a> Log<'a> {
         if let Some(block) = self.stored_block(place)? {
             return Ok(block);
         }
-        let parts = match place.level.checked_sub(1) {
-            None => self.revisions(place.from(), place.to())?.iter().map(|revision| Stretch::of(revision)).collect(),
-            Some(level) => {
-                let children = (0..8).map(|child| Place { level, place: place.place * 8 + child });
-                children.map(|child| self.block(child)).collect::<Result<Vec<_>, _>>()?
+        let mut parts = Gathered::default();
+        match place.level.checked_sub(1) {
+            None => {
+                self.gather((place.from(), place.to()), Stretch::of, &mut parts)?;
             }
-        };
-        let block = Stretch::join_all(parts).expect("a block is not empty");
+            Some(level) => {
+                for child in 0..8 {
+                    parts.push(self.block(Place { level, place: place.place * 8 + child })?);
+                }
+            }
+        }
+        let block = parts.join().expect("a block is not empty");
         self.made.insert(place, block.clone());
         Ok(block)
     }

@@ -10,7 +10,7 @@ use rusqlite::OptionalExtension;
 use super::block::Place;
 use super::log::Log;
 use super::sealed::{Press, Tag};
-use crate::document::{Mark, Marks, Trail, Version};
+use crate::document::{Gathered, Mark, Marks, Trail, Version};
 use crate::store::codec::{BadRecord, Reader, put_number};
 use crate::store::{Incarnation, StoreError};
 
@@ -63,7 +63,7 @@ impl Log<'_> {
     /// `(from, to]` as one trail; none if there is nothing between.
     pub fn trail(&mut self, from: Version, to: Version) -> Result<Option<Trail>, StoreError> {
         let step = Place { level: LEVEL, place: 0 }.size();
-        let mut trails = Vec::new();
+        let mut trails = Gathered::default();
         let mut at = from;
         while at < to {
             match Place::largest(at, to).filter(|place| place.level >= LEVEL) {
@@ -74,12 +74,11 @@ impl Log<'_> {
                 None => {
                     // Singles up to the next place where a block with marks may begin.
                     let until = to.min(Version((at.0 / step + 1) * step));
-                    trails.extend(self.revisions(at, until)?.iter().map(|revision| Trail::of(revision)));
-                    at = until;
+                    at = self.gather((at, until), Trail::of, &mut trails)?;
                 }
             }
         }
-        Ok(Trail::join_all(trails))
+        Ok(trails.join())
     }
 
     /// A block with its marks, composed from what is below it if they are not stored.
@@ -90,13 +89,15 @@ impl Log<'_> {
         if let Some(trail) = self.stored_trail(place)? {
             return Ok(trail);
         }
-        let parts = if place.level == LEVEL {
-            self.revisions(place.from(), place.to())?.iter().map(|revision| Trail::of(revision)).collect()
+        let mut parts = Gathered::default();
+        if place.level == LEVEL {
+            self.gather((place.from(), place.to()), Trail::of, &mut parts)?;
         } else {
-            let children = (0..8).map(|child| Place { level: place.level - 1, place: place.place * 8 + child });
-            children.map(|child| self.marked_block(child)).collect::<Result<Vec<_>, _>>()?
-        };
-        let trail = Trail::join_all(parts).expect("a block is not empty");
+            for child in 0..8 {
+                parts.push(self.marked_block(Place { level: place.level - 1, place: place.place * 8 + child })?);
+            }
+        }
+        let trail = parts.join().expect("a block is not empty");
         self.trails.insert(place, trail.clone());
         Ok(trail)
     }

@@ -71,8 +71,8 @@ use self::writer::Writer;
 use super::codec::encode_record;
 use super::lineage::{Lineage, Piece};
 use super::{
-    AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Labelled, Listed, Pending, Store,
-    StoreError, Tail,
+    APPEND_BYTES_MAX, AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Labelled, Listed,
+    Pending, READ_WEIGHT, Store, StoreError, Tail,
 };
 use crate::document::{
     ClientKey, DocumentId, Identity, LEDGER_PAGE, Label, LabelName, LedgerPage, Revision, Snapshot, Stretch, Taken,
@@ -227,12 +227,27 @@ impl Shared {
 
     /// `(from, to]`, each from the log that it lies in.
     fn revisions(&self, document: Incarnation, from: Version, to: Version) -> Result<Vec<Arc<Revision>>, StoreError> {
+        self.some_revisions(document, from, to, usize::MAX)
+    }
+
+    /// The first of `(from, to]`, as many as weigh `room` bytes and one at least.
+    fn some_revisions(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+        mut room: usize,
+    ) -> Result<Vec<Arc<Revision>>, StoreError> {
         let mut revisions = Vec::new();
         for Piece { document, from, to } in self.pieces(document, from, to)? {
-            let more = self.read(document, (from, to), |log| log.revisions(from, to))?;
+            let more = self.read(document, (from, to), |log| log.some_revisions(from, to, room))?;
+            room = room.saturating_sub(more.iter().map(|revision| revision.op.weight()).sum());
             match revisions.is_empty() {
                 true => revisions = more,
                 false => revisions.extend(more),
+            }
+            if room == 0 {
+                break;
             }
         }
         Ok(revisions)
@@ -486,6 +501,9 @@ impl Store for SqliteStore {
             assert_eq!(revision.version, Version(version), "revisions follow the place where they are appended");
             encode_record(document, revision, &mut records);
         }
+        if records.len() > APPEND_BYTES_MAX {
+            return Box::pin(std::future::ready(Err(AppendError::TooLarge { bytes: records.len() })));
+        }
         let count = revisions.len() as u64;
         let request = Request::Edit(Edit::Append { document, at, count, records, answer });
         Box::pin(async move { self.ask(request, appended).await? })
@@ -514,6 +532,17 @@ impl Store for SqliteStore {
     ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
         let shared = self.shared.clone();
         self.blocking(move || shared.revisions(document, from, to))
+    }
+
+    fn some_revisions(
+        &self,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+        room: usize,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
+        let shared = self.shared.clone();
+        self.blocking(move || shared.some_revisions(document, from, to, room))
     }
 
     fn stretches(
@@ -556,7 +585,13 @@ impl Store for SqliteStore {
                         hand_over(&requests, log.healed_rows());
                         Ok(page)
                     })?,
-                    _ => LedgerPage::of(from, &shared.revisions(document, from, to)?),
+                    _ => {
+                        let mut page = LedgerPage::begin(from);
+                        while page.to() < to {
+                            page.add(&shared.some_revisions(document, page.to(), to, READ_WEIGHT)?);
+                        }
+                        page
+                    }
                 };
                 let page = Arc::new(page);
                 if to.since(from) == LEDGER_PAGE {

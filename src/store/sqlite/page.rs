@@ -55,6 +55,9 @@ impl Log<'_> {
                     StoreError::Damaged { document, version: found.next, reason: format!("its page: {reason}") }
                 })?;
                 found.take(&content)?;
+                if found.is_full() {
+                    break;
+                }
             }
             Ok(())
         };
@@ -102,15 +105,24 @@ pub struct Found {
     to: Version,
     /// The version that is needed next.
     pub next: Version,
+    /// Bytes that more of them may weigh.
+    room: usize,
     pub revisions: Vec<Arc<Revision>>,
     /// The author of the last revision: neighbours share one.
     author: Option<Arc<Author>>,
 }
 
 impl Found {
-    pub fn new(document: Incarnation, from: Version, to: Version) -> Self {
-        let revisions = Vec::with_capacity(to.since(from) as usize);
-        Found { document, to, next: from.next(), revisions, author: None }
+    /// Nothing yet of `(from, to]`, of which as many are taken as weigh `room` bytes.
+    pub fn new(document: Incarnation, from: Version, to: Version, room: usize) -> Self {
+        // A record has more bytes than that.
+        let revisions = Vec::with_capacity((to.since(from) as usize).min(room / 32));
+        Found { document, to, next: from.next(), room, revisions, author: None }
+    }
+
+    /// Whether no more are taken.
+    pub fn is_full(&self) -> bool {
+        self.room == 0
     }
 
     /// What comes next must not begin later than what is needed next.
@@ -130,7 +142,7 @@ impl Found {
             if glance.version < next {
                 continue;
             }
-            if glance.version > self.to {
+            if glance.version > self.to || self.is_full() {
                 break;
             }
             let (document, mut revision, _) = decode_record(bytes).map_err(|error| damaged(next, error.to_string()))?;
@@ -142,6 +154,7 @@ impl Found {
                 Some(author) if *author == revision.author => revision.author = author.clone(),
                 _ => self.author = Some(revision.author.clone()),
             }
+            self.room = self.room.saturating_sub(revision.op.weight());
             self.revisions.push(Arc::new(revision));
             self.next = next.next();
         }

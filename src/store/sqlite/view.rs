@@ -15,7 +15,7 @@ use super::schema::{self, Role};
 use super::sealed::Press;
 use crate::document::{DocumentId, Label, Revision, Snapshot, Version};
 use crate::store::lineage::{Lineage, Piece};
-use crate::store::{Found, Head, Incarnation, StoreError};
+use crate::store::{Found, Head, Incarnation, READ_WEIGHT, StoreError};
 
 /// A store at one moment.
 pub struct View {
@@ -69,21 +69,29 @@ impl View {
         Ok(Head { version: genesis.version, chain: genesis.chain, time: genesis.time })
     }
 
-    /// The revisions `(from, to]`, every one of them; those before a branch begins are its parent's.
+    /// The document in which a document's history begins: itself, unless it is a branch.
+    pub fn root(&self, document: Incarnation) -> Result<Found, StoreError> {
+        documents::of_number(&self.reader.conn, self.lineage(document)?.root())
+    }
+
+    fn lineage(&self, document: Incarnation) -> Result<Lineage, StoreError> {
+        Lineage::of(document, |document| documents::of_number(&self.reader.conn, document).map(|found| found.begins))
+    }
+
+    /// The first of the revisions `(from, to]`, as many as weigh about [`READ_WEIGHT`] bytes and one at least; those before a
+    /// branch begins are its parent's.
     pub fn revisions(
         &mut self,
         document: Incarnation,
         from: Version,
         to: Version,
     ) -> Result<Vec<Arc<Revision>>, StoreError> {
-        let lineage = Lineage::of(document, |document| {
-            documents::of_number(&self.reader.conn, document).map(|found| found.begins)
-        })?;
-        let mut revisions = Vec::new();
-        for Piece { document, from, to } in lineage.split(from, to) {
-            revisions.extend(self.log(document, from, to).revisions(from, to)?);
+        let lineage = self.lineage(document)?;
+        // Of one log at a time: whoever goes over many comes again.
+        match lineage.split(from, to).first() {
+            None => Ok(Vec::new()),
+            Some(&Piece { document, from, to }) => self.log(document, from, to).some_revisions(from, to, READ_WEIGHT),
         }
-        Ok(revisions)
     }
 
     /// Every label of a document, in order of version and then of name.
