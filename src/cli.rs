@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use crate::bench;
 use crate::config::{Config, Flags, Keep};
+use crate::files;
 use crate::hub::System;
 use crate::logs;
 use crate::metrics::Metrics;
@@ -119,7 +120,10 @@ fn wait_for(command: impl Future<Output = Result<(), String>>) -> Result<(), Str
 }
 
 async fn serve(flags: Flags) -> Result<(), String> {
-    let config = Config::settle(flags).map_err(|error| error.to_string())?;
+    let mut config = Config::settle(flags).map_err(|error| error.to_string())?;
+    if let Some(sentence) = files::fit(&mut config.limits, files::open_files_max()) {
+        warn!("{sentence}");
+    }
     let metrics = Metrics::new();
     let entry = entry(&config)?;
     let origins = origins(&config)?;

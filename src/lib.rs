@@ -6,6 +6,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod document;
+pub mod files;
 pub mod hub;
 pub mod limits;
 pub mod logs;

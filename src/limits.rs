@@ -49,7 +49,7 @@ macro_rules! limits {
 
 limits! {
     /// TCP connections that are open, of everyone together. An idle one takes some 7 KiB, so that all of them leave a small
-    /// machine its memory.
+    /// machine its memory. It is lowered at start to what the limit on open files leaves room for.
     connections: usize = 50_000, "connections";
     /// TCP connections that are open from one address (of IPv6, from one /64): a large office behind one address fits in, and
     /// nobody takes all places alone. Behind a proxy that is trusted, the address is that of whoever it speaks for.
@@ -58,12 +58,19 @@ limits! {
     open_documents: usize = 100_000, "documents";
     /// Documents open on one connection: each costs some hundred bytes while it is.
     documents_per_connection: usize = 1_000, "documents";
-    /// Documents that one address makes in a minute, this machine's own aside: each stays on disk until it is deleted.
+    /// HTTP requests of one address in a second, this machine's own aside: a large office of people and some programs. Beyond it
+    /// they are answered with `rate_limited`.
+    requests_per_second: u32 = 1_000, "requests";
+    /// Documents that one address makes in a minute, branches among them, this machine's own aside: each stays on disk until it
+    /// is deleted.
     documents_made_per_minute: usize = 600, "documents";
     /// One WebSocket message. Room for a document's worth of pasted text with every character escaped; a longer one ends the
     /// connection with 4413.
     frame_bytes: usize = 8 << 20, "bytes";
-    /// One HTTP body: as a frame.
+    /// All that a connection may send before its `hello` was read, and so before it is known whose it is: a token and a name
+    /// several times over.
+    hello_bytes: usize = 32 << 10, "bytes";
+    /// One HTTP body: as a frame. It is read only once its sender may do what is asked for.
     body_bytes: usize = 8 << 20, "bytes";
     /// UTF-8 that one op may insert: more than anyone pastes, little enough to hold in memory many times.
     op_bytes: usize = 4 << 20, "bytes";
@@ -91,6 +98,8 @@ limits! {
     presence_per_second: u32 = 100, "states";
     /// Checks of one connection in a second, beyond which it is read more slowly: each may sum up a whole document.
     checks_per_second: u32 = 10, "checks";
+    /// Pings and pongs of one connection in a second, beyond which it is read more slowly: each ping is answered.
+    controls_per_second: u32 = 100, "frames";
     /// Edits of one client to one document that wait for their answer before reading pauses.
     edits_outstanding: usize = 64, "edits";
     /// A request's headers.
@@ -106,8 +115,8 @@ limits! {
     ping_after: Duration = Duration::from_secs(54), "time";
     /// Silence after which a connection is gone.
     idle: Duration = Duration::from_secs(60), "time";
-    /// In which a write must make progress; a reader that takes nothing for so long is cut off, and catches up when it
-    /// returns.
+    /// In which a write must make progress, on a socket and of an answer over HTTP; a reader that takes nothing for so long is
+    /// cut off, and catches up when it returns.
     write_time: Duration = Duration::from_secs(10), "time";
     /// Handed to a socket before it must have taken them: what a reader that stops costs.
     write_ahead_bytes: usize = 16 << 10, "bytes";

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use prometheus::IntGauge;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 use tracing::{debug, warn};
 
 use super::Server;
@@ -73,7 +74,14 @@ where
 {
     let written = Written::default();
     let Came { peer, place } = came;
-    let io = TokioIo::new(Counted { io, written: written.clone(), _open: Open::new(&server.metrics), _place: place });
+    let io = TokioIo::new(Counted {
+        io,
+        written: written.clone(),
+        write_time: server.limits.write_time,
+        stuck: None,
+        _open: Open::new(&server.metrics),
+        _place: place,
+    });
     let routes = TowerToHyperService::new(warp::service(routes::all(server.clone(), watch.clone())));
     // The upgrade finds the connection's counter in its request.
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -105,25 +113,49 @@ where
             server.metrics.limit_hit(named::header_time);
         } else if error.is_parse_too_large() {
             server.metrics.limit_hit(named::header_bytes);
+        } else if is_write_timeout(&error) {
+            server.metrics.limit_hit(named::write_time);
         }
         debug!(%error, "a connection ended early");
     }
 }
 
+/// Whether a connection ended because its peer took nothing for too long.
+fn is_write_timeout(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+}
+
 /// Bytes that the peer's kernel has taken: how a session tells a slow reader from one that stopped.
 #[derive(Clone, Default)]
-pub(super) struct Written(Arc<AtomicU64>);
+pub(super) struct Written(Arc<Flow>);
+
+#[derive(Default)]
+struct Flow {
+    bytes: AtomicU64,
+    /// The connection was handed over to a session, which has its own deadline for writes.
+    handed_over: AtomicBool,
+}
 
 impl Written {
     pub(super) fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Leaves it to whoever took the connection over how long a write may take.
+    pub(super) fn hand_over(&self) {
+        self.0.handed_over.store(true, Ordering::Relaxed);
     }
 }
 
-/// A connection that counts what it writes, and itself while it is open, upgraded or not.
+/// A connection that counts what it writes, and itself while it is open, upgraded or not. Until it is handed over, it ends
+/// when its peer takes nothing of an answer for too long.
 struct Counted<I> {
     io: I,
     written: Written,
+    write_time: Duration,
+    /// Rings when the peer has taken nothing for too long, while it takes nothing.
+    stuck: Option<Pin<Box<Sleep>>>,
     _open: Open,
     _place: Place,
 }
@@ -152,9 +184,20 @@ impl<I: AsyncRead + Unpin> AsyncRead for Counted<I> {
 }
 
 impl<I: AsyncWrite + Unpin> Counted<I> {
-    fn count(&self, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(bytes)) = &wrote {
-            self.written.0.fetch_add(*bytes as u64, Ordering::Relaxed);
+    fn count(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &wrote {
+            Poll::Ready(Ok(bytes)) => {
+                self.written.0.bytes.fetch_add(*bytes as u64, Ordering::Relaxed);
+                self.stuck = None;
+            }
+            Poll::Pending if !self.written.0.handed_over.load(Ordering::Relaxed) => {
+                let write_time = self.write_time;
+                let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(write_time)));
+                if stuck.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")));
+                }
+            }
+            _ => {}
         }
         wrote
     }
@@ -163,7 +206,7 @@ impl<I: AsyncWrite + Unpin> Counted<I> {
 impl<I: AsyncWrite + Unpin> AsyncWrite for Counted<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.count(wrote)
+        self.count(cx, wrote)
     }
 
     fn poll_write_vectored(
@@ -172,7 +215,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Counted<I> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.count(wrote)
+        self.count(cx, wrote)
     }
 
     fn is_write_vectored(&self) -> bool {

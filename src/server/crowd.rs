@@ -12,6 +12,7 @@ use crate::document::Time;
 use crate::limits::{Limits, named};
 
 const MINUTE_MS: u64 = 60_000;
+const SECOND_MS: u64 = 1_000;
 
 /// Those beyond a limit who are told so at one time; more are left without a word.
 const TOLD_MAX: usize = 64;
@@ -27,7 +28,7 @@ struct Counts {
     all: usize,
     /// Those beyond a limit, who are only told so.
     over: usize,
-    /// An address is known while it has connections, and for a minute after it made a document.
+    /// An address is known while it has connections, for a minute after it made a document, and a second after it asked.
     addresses: HashMap<IpAddr, Known>,
 }
 
@@ -37,6 +38,9 @@ struct Known {
     /// When the minute began in which `made` documents were made.
     minute: Time,
     made: usize,
+    /// When the second began in which `requests` were made.
+    second: Time,
+    requests: u32,
 }
 
 /// A connection's place in the crowd. Dropping it leaves.
@@ -127,11 +131,7 @@ impl Crowd {
             return Ok(());
         }
         let mut counts = self.counts.lock();
-        // Addresses that left long ago are swept when the map would grow.
-        if counts.addresses.len() == counts.addresses.capacity() {
-            counts.addresses.retain(|_, known| known.connections > 0 || now.0 < known.minute.0 + MINUTE_MS);
-        }
-        let known = counts.addresses.entry(neighbourhood(client)).or_default();
+        let known = counts.known(client, now);
         if now.0 >= known.minute.0 + MINUTE_MS {
             (known.minute, known.made) = (now, 0);
         }
@@ -141,13 +141,46 @@ impl Crowd {
         known.made += 1;
         Ok(())
     }
+
+    /// Counts a request of this address; or says in how many milliseconds it may make it.
+    pub(super) fn request(&self, client: IpAddr, now: Time, limits: &Limits) -> Result<(), u64> {
+        if client.is_loopback() {
+            return Ok(());
+        }
+        let mut counts = self.counts.lock();
+        let known = counts.known(client, now);
+        if now.0 >= known.second.0 + SECOND_MS {
+            (known.second, known.requests) = (now, 0);
+        }
+        if known.requests >= limits.requests_per_second {
+            return Err(known.second.0 + SECOND_MS - now.0);
+        }
+        known.requests += 1;
+        Ok(())
+    }
+}
+
+impl Known {
+    /// Whether nothing of it has to be remembered.
+    fn is_forgettable(&self, now: Time) -> bool {
+        self.connections == 0 && now.0 >= self.minute.0 + MINUTE_MS && now.0 >= self.second.0 + SECOND_MS
+    }
 }
 
 impl Counts {
+    /// What is known of an address.
+    fn known(&mut self, client: IpAddr, now: Time) -> &mut Known {
+        // Addresses that left long ago are swept when the map would grow.
+        if self.addresses.len() == self.addresses.capacity() {
+            self.addresses.retain(|_, known| !known.is_forgettable(now));
+        }
+        self.addresses.entry(neighbourhood(client)).or_default()
+    }
+
     fn leave(&mut self, address: IpAddr) {
         let Some(known) = self.addresses.get_mut(&address) else { return };
         known.connections -= 1;
-        if known.connections == 0 && known.made == 0 {
+        if known.connections == 0 && known.made == 0 && known.requests == 0 {
             self.addresses.remove(&address);
         }
     }
@@ -266,6 +299,25 @@ mod tests {
         assert_eq!(made, [Ok(()), Ok(()), Err(59_900)]);
         assert_eq!((make("10.0.0.2", 1_000_200), make("127.0.0.1", 1_000_200)), (Ok(()), Ok(())));
         assert_eq!(make("10.0.0.1", 1_060_000), Ok(()));
+    }
+
+    #[test]
+    fn requests_are_counted_by_address_whatever_connections_they_come_on() {
+        let (crowd, limits) = (Arc::new(Crowd::default()), Limits { requests_per_second: 2, ..Limits::default() });
+        let request = |address: &str, now| crowd.request(ip(address), Time(now), &limits);
+        let asked: Vec<_> = (0..3)
+            .map(|ms| {
+                let place = crowd.connect(Some(ip("10.0.0.1")), &limits);
+                (request("10.0.0.1", 1_000_000 + ms), drop(place)).0
+            })
+            .collect();
+        assert_eq!(asked, [Ok(()), Ok(()), Err(998)]);
+        assert_eq!((request("10.0.0.2", 1_000_003), request("::1", 1_000_003)), (Ok(()), Ok(())));
+        assert_eq!(request("10.0.0.1", 1_001_000), Ok(()));
+        let mut counts = crowd.counts.lock();
+        let later = Time(1_100_000);
+        counts.addresses.retain(|_, known| !known.is_forgettable(later));
+        assert_eq!(counts.addresses.len(), 0, "nobody is remembered for ever");
     }
 
     #[test]

@@ -75,6 +75,7 @@ pub(super) async fn greet(
     mut watch: Watch,
     address: IpAddr,
 ) -> Option<Session> {
+    outbox.allow(Some(server.limits.hello_bytes));
     let greeted = tokio::select! {
         hello = tokio::time::timeout(server.limits.hello_time, first_message(&mut outbox)) => match hello {
             Ok(hello) => hello,
@@ -82,6 +83,16 @@ pub(super) async fn greet(
         },
         () = watch.reached(Phase::Draining) => Err(Some(Ending::restart())),
     };
+    let greeted = match greeted {
+        Err(_) if outbox.is_spent() => {
+            let reason = format!("before hello, no more than {} bytes are taken", server.limits.hello_bytes);
+            Err(Some(Ending::new(close::TOO_LARGE, Some(Code::TooLarge), reason)))
+        }
+        greeted => greeted,
+    };
+    if greeted.is_ok() {
+        outbox.allow(None);
+    }
     match greeted.and_then(|hello| welcome(&server, &mut outbox, hello).map_err(Some)) {
         Ok(welcomed) => Some(Session::new(server, outbox, watch, address, welcomed)),
         Err(ending) => {

@@ -148,18 +148,32 @@ impl Server {
     ) -> Result<(Arc<Live>, bool), Failure> {
         let opened = match (self.hub.open(id, None).await, creation) {
             (Err(OpenError::Unknown(_)), Some(creation)) => {
-                if let Err(retry_ms) = self.crowd.make(address, self.hub.world().now(), &self.limits) {
-                    self.metrics.limit_hit(named::documents_made_per_minute);
-                    let most = self.limits.documents_made_per_minute;
-                    let message =
-                        format!("{most} documents were made from this address within a minute; it may go on later");
-                    return Err((Code::RateLimited, message, Some(retry_ms)));
-                }
+                self.may_make(address)?;
                 self.hub.open(id, Some(creation)).await
             }
             (opened, _) => opened,
         };
         opened.map_err(|error| failure(id, &error))
+    }
+
+    /// Counts a document that this address is about to make, if it may.
+    fn may_make(&self, address: IpAddr) -> Result<(), Failure> {
+        self.crowd.make(address, self.hub.world().now(), &self.limits).map_err(|retry_ms| {
+            self.metrics.limit_hit(named::documents_made_per_minute);
+            let most = self.limits.documents_made_per_minute;
+            let message = format!("{most} documents were made from this address within a minute; it may go on later");
+            (Code::RateLimited, message, Some(retry_ms))
+        })
+    }
+
+    /// Counts a request of this address, if it may make one.
+    fn may_ask(&self, address: IpAddr) -> Result<(), Failure> {
+        self.crowd.request(address, self.hub.world().now(), &self.limits).map_err(|retry_ms| {
+            self.metrics.limit_hit(named::requests_per_second);
+            let most = self.limits.requests_per_second;
+            let message = format!("{most} requests were made from this address within a second; it may go on later");
+            (Code::RateLimited, message, Some(retry_ms))
+        })
     }
 
     /// Everything counted, with what is looked up only when asked for.

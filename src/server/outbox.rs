@@ -141,10 +141,21 @@ impl Outbox {
         read
     }
 
+    /// Whether more came before `hello` than is let in.
+    pub(super) fn is_spent(&self) -> bool {
+        self.socket.get_ref().is_spent()
+    }
+
+    /// Bounds how many bytes are read of who has not said hello; none once they have.
+    pub(super) fn allow(&mut self, bytes: Option<usize>) {
+        self.socket.get_mut().allow(bytes);
+    }
+
     /// Says why, closes with a code, and waits a short while for the other side to close too.
     pub(super) async fn close(mut self, code: u16, reason: &str, error: Option<Code>) {
         let deadline = Instant::now() + self.close_time;
         match code {
+            close::TOO_LARGE if self.is_spent() => self.metrics.limit_hit(named::hello_bytes),
             close::TOO_LARGE => self.metrics.limit_hit(named::frame_bytes),
             close::HELLO_TIMEOUT => self.metrics.limit_hit(named::hello_time),
             _ => {}
@@ -164,6 +175,7 @@ impl Outbox {
             }
             let mut rest = [0; 1024];
             let io = self.socket.get_mut();
+            io.allow(None);
             let _: io::Result<()> = async {
                 tokio::io::AsyncWriteExt::shutdown(io).await?;
                 while io.read(&mut rest).await? > 0 {}

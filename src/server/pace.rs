@@ -13,13 +13,14 @@ pub(super) struct Pace {
     edits: u32,
     presence: u32,
     checks: u32,
+    controls: u32,
     bytes: usize,
     resumes: Option<Instant>,
 }
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Pace { second: now, edits: 0, presence: 0, checks: 0, bytes: 0, resumes: None }
+        Pace { second: now, edits: 0, presence: 0, checks: 0, controls: 0, bytes: 0, resumes: None }
     }
 
     /// Counts a message of so many bytes; answers the limit that is met by it, if reading pauses.
@@ -30,16 +31,33 @@ impl Pace {
         limits: &Limits,
     ) -> Option<&'static str> {
         self.bytes += bytes;
+        self.count_as(message);
+        self.look_at(limits)
+    }
+
+    /// Counts a ping or pong of so many bytes, likewise.
+    pub(super) fn count_control(&mut self, bytes: usize, limits: &Limits) -> Option<&'static str> {
+        self.bytes += bytes;
+        self.controls += 1;
+        self.look_at(limits)
+    }
+
+    fn count_as(&mut self, message: Option<&ClientMessage>) {
         match message {
             Some(ClientMessage::Edit(_)) => self.edits += 1,
             Some(ClientMessage::Presence(_)) => self.presence += 1,
             Some(ClientMessage::Check(_)) => self.checks += 1,
             _ => {}
         }
+    }
+
+    /// The limit that is met, if reading pauses.
+    fn look_at(&mut self, limits: &Limits) -> Option<&'static str> {
         let met = [
             (self.edits >= limits.edits_per_second, named::edits_per_second),
             (self.presence >= limits.presence_per_second, named::presence_per_second),
             (self.checks >= limits.checks_per_second, named::checks_per_second),
+            (self.controls >= limits.controls_per_second, named::controls_per_second),
             (self.bytes >= limits.bytes_per_second, named::bytes_per_second),
         ];
         let (_, limit) = met.into_iter().find(|(met, _)| *met)?;

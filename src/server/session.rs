@@ -216,15 +216,26 @@ impl Session {
             Event::Read(None) => Err(None),
             Event::Read(Some(Err(error))) => Err(Ending::of(error)),
             Event::Read(Some(Ok(message))) => {
-                self.last_heard = Instant::now();
+                let now = Instant::now();
+                self.last_heard = now;
                 self.pinged = false;
+                // While there is always something to read, the clock is never asked.
+                if self.timer.deadline() <= now {
+                    self.on_timer()?;
+                }
                 // Once superseded, nothing unread is taken, also if it came before the bell was heard.
                 self.look_at_self()?;
                 match message {
                     Message::Text(text) => self.receive(&text),
                     Message::Binary(_) => Err(Some(Ending::bad_message("messages are text frames"))),
                     Message::Close(_) => Err(Some(Ending::answer())),
-                    Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
+                    Message::Ping(payload) | Message::Pong(payload) => {
+                        if let Some(limit) = self.pace.count_control(payload.len(), &self.server.limits) {
+                            self.server.metrics.limit_hit(limit);
+                        }
+                        Ok(())
+                    }
+                    Message::Frame(_) => Ok(()),
                 }
             }
         }

@@ -65,6 +65,7 @@ pub(super) fn upgrade(
         match on_upgrade.await {
             Ok(upgraded) => {
                 let written = written.unwrap_or_default();
+                written.hand_over();
                 let outbox = outbox(upgraded, written, &server.limits, server.metrics.clone()).await;
                 // A browser tells its page the code of a close, but not the status of an answer.
                 let (Ok(_place), None) = (&through, peer.over) else {

@@ -26,6 +26,8 @@ pub(super) struct Wire<I> {
     begun: usize,
     /// The library has written a part of a frame, and nothing else may be written before the rest.
     library_midway: bool,
+    /// Bytes that may still be read; none if that is not bounded here.
+    allowance: Option<usize>,
 }
 
 /// A text, not masked, as a server's are.
@@ -72,7 +74,17 @@ impl Frame {
 
 impl<I> Wire<I> {
     pub(super) fn new(io: I) -> Self {
-        Wire { io, waiting: VecDeque::new(), begun: 0, library_midway: false }
+        Wire { io, waiting: VecDeque::new(), begun: 0, library_midway: false, allowance: None }
+    }
+
+    /// Bounds how many more bytes may be read, or no longer.
+    pub(super) fn allow(&mut self, allowance: Option<usize>) {
+        self.allowance = allowance;
+    }
+
+    /// Whether as many bytes were read as might be: what comes next is an error.
+    pub(super) fn is_spent(&self) -> bool {
+        self.allowance == Some(0)
     }
 
     /// Puts a text behind what waits.
@@ -132,7 +144,14 @@ impl<I: AsyncWrite + Unpin> Wire<I> {
 
 impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        let Some(allowance) = self.allowance else { return Pin::new(&mut self.io).poll_read(cx, buf) };
+        if allowance == 0 {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::FileTooLarge, "more came than was let in")));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        self.allowance = Some(allowance.saturating_sub(buf.filled().len() - before));
+        Poll::Ready(Ok(()))
     }
 }
 

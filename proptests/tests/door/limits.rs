@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use proptests::live::{Answer, Raw, Server, parts, patient, secret};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use variorum::limits::{Limits, named};
 use variorum::server::{Parts, Proxies};
@@ -120,6 +121,7 @@ async fn behind_a_proxy_each_address_has_its_own_share() {
 async fn an_address_makes_documents_at_a_rate_and_others_do_not_notice() {
     let proxied = Proxied::start(Limits { documents_made_per_minute: 2, ..Limits::default() }).await;
     let create = r#"{"kind": "text"}"#;
+    let branch = r#"{"id": "of-a"}"#;
     for (doc, status) in [("a", 201), ("b", 201), ("c", 429), ("a", 200)] {
         let answer = proxied.http("10.0.0.1", "PUT", &format!("/v1/docs/{doc}"), create).await;
         assert_eq!(answer.status, status, "{doc}: {answer:?}");
@@ -129,6 +131,10 @@ async fn an_address_makes_documents_at_a_rate_and_others_do_not_notice() {
             assert!((1..=60).contains(&seconds), "{seconds}");
         }
     }
+    // A branch is a document too; one that is there already may be asked for.
+    assert_eq!(proxied.http("10.0.0.1", "POST", "/v1/docs/a/branches", branch).await.status, 429);
+    assert_eq!(proxied.http("10.0.0.2", "POST", "/v1/docs/a/branches", branch).await.status, 201);
+    assert_eq!(proxied.http("10.0.0.1", "POST", "/v1/docs/a/branches", branch).await.status, 200);
     let mut raw = proxied.socket("10.0.0.1").await;
     raw.hello(&secret("ana"), "ana").await;
     raw.say(json!({"type": "open", "doc": "d", "create": {"kind": "text"}})).await;
@@ -137,7 +143,7 @@ async fn an_address_makes_documents_at_a_rate_and_others_do_not_notice() {
     assert!(error["retry_ms"].as_u64().is_some_and(|ms| ms <= 60_000), "{error}");
     raw.open("a", "").await;
     assert_eq!(proxied.http("10.0.0.2", "PUT", "/v1/docs/e", create).await.status, 201);
-    assert_eq!(hits(&proxied.0, named::documents_made_per_minute).await, 2);
+    assert_eq!(hits(&proxied.0, named::documents_made_per_minute).await, 3);
     proxied.0.stop().await;
 }
 
@@ -191,6 +197,102 @@ async fn who_sends_too_much_is_read_more_slowly_and_others_are_not() {
     other.hears("pong").await;
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     server.stop().await;
+}
+
+#[tokio::test]
+async fn who_sends_pings_without_end_is_read_more_slowly() {
+    let limits = Limits { controls_per_second: 5, ..Limits::default() };
+    let server = limited(limits).await;
+    let mut flood = server.client("flood").await;
+    let began = Instant::now();
+    for _ in 0..12 {
+        flood.frame(Message::Ping(Default::default())).await;
+    }
+    flood.say(json!({"type": "ping"})).await;
+    flood.hears("pong").await;
+    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(hits(&server, named::controls_per_second).await >= 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_large_is_taken_from_someone_who_has_not_said_who_they_are() {
+    let server = limited(Limits::default()).await;
+    let large = "x".repeat(1 << 20);
+    for first in [json!({"type": "hello", "protocol": 1, "client": large}), json!({"type": "ping", "ignored": large})] {
+        let mut stranger = Raw::connect(server.address).await;
+        // It may be cut off before all of it was sent.
+        stranger.try_frame(Message::text(first.to_string())).await;
+        let heard = stranger.hear().await;
+        assert_eq!((&heard["type"], &heard["code"]), (&json!("error"), &json!("too_large")));
+        assert_eq!(stranger.close_code().await, Some(4413));
+    }
+    assert_eq!((hits(&server, named::hello_bytes).await, hits(&server, named::frame_bytes).await), (2, 0));
+    // What follows hello at once may be as large as ever.
+    let mut ana = Raw::connect(server.address).await;
+    ana.say(json!({"type": "hello", "protocol": 1, "client": secret("ana")})).await;
+    ana.say(json!({"type": "open", "doc": "d", "create": {"kind": "text"}})).await;
+    ana.edit("d", 0, 1, json!([large])).await;
+    for kind in ["welcome", "opened", "ack"] {
+        ana.hears(kind).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_is_not_held_for_ever() {
+    let server = limited(Limits { write_time: Duration::from_secs(2), ..Limits::default() }).await;
+    let content = json!({"kind": "text", "content": "x".repeat(6 << 20)}).to_string();
+    assert_eq!(server.http("PUT", "/v1/docs/d", &[], &content).await.status, 201);
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
+    let mut stream = socket.connect(server.address).await.expect("the server accepts");
+    stream.write_all(b"GET /v1/docs/d/content HTTP/1.1\r\nHost: test\r\n\r\n").await.expect("it is sent");
+    let counted = async { while hits(&server, named::write_time).await == 0 {} };
+    patient(counted).await;
+    // What had left before is there to be read, and then the connection is at its end.
+    let mut read = Vec::new();
+    let _ = patient(stream.read_to_end(&mut read)).await;
+    assert!(read.len() < 6 << 20, "{} bytes", read.len());
+    // One who reads slowly, but reads, gets all of it.
+    let mut slow = socket_of(&server).await;
+    slow.write_all(b"GET /v1/docs/d/content HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        .await
+        .expect("it is sent");
+    let (mut all, mut piece) = (0, vec![0; 1 << 20]);
+    loop {
+        let read = patient(slow.read(&mut piece)).await.expect("it is read");
+        all += read;
+        if read == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(all > 6 << 20, "{all} bytes");
+    server.stop().await;
+}
+
+async fn socket_of(server: &Server) -> TcpStream {
+    TcpStream::connect(server.address).await.expect("the server accepts")
+}
+
+#[tokio::test]
+async fn an_address_asks_at_a_rate_and_others_do_not_notice() {
+    let proxied = Proxied::start(Limits { requests_per_second: 1, ..Limits::default() }).await;
+    let refused = async {
+        loop {
+            let answer = proxied.http("10.0.0.1", "GET", "/v1/docs/d", "").await;
+            if answer.status != 404 {
+                break answer;
+            }
+        }
+    };
+    let refused = patient(refused).await;
+    assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
+    assert_eq!(refused.header("retry-after").as_deref(), Some("1"));
+    assert_eq!(proxied.http("10.0.0.2", "GET", "/v1/docs/d", "").await.status, 404);
+    assert!(hits(&proxied.0, named::requests_per_second).await >= 1);
+    proxied.0.stop().await;
 }
 
 /// A way to take a place and say nothing useful.

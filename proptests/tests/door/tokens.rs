@@ -6,9 +6,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use proptests::Source;
-use proptests::live::{Raw, Server, patient, secret};
+use proptests::live::{Raw, Server, parts, patient, secret};
 use serde_json::{Value, json};
-use variorum::server::{Access, Tokens};
+use tokio::io::Interest;
+use variorum::limits::Limits;
+use variorum::server::{Access, Entry, Parts, Tokens};
 
 use crate::people::{self, SECRET, bearer, claims, now, token, token_until};
 
@@ -287,6 +289,37 @@ async fn a_connection_ends_within_a_second_of_its_tokens_end() {
     let left = async { while lasting.hear().await["left"] != json!([brief.session]) {} };
     patient(left).await;
     lasting.edited("d", 1, 1, json!([1, "b"])).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pings_without_end_do_not_outrun_a_tokens_end() {
+    let entry = Entry::Tokens(Box::new(people::tokens()));
+    let limits = Limits { controls_per_second: u32::MAX, bytes_per_second: usize::MAX, ..Limits::default() };
+    let server = Server::of(Parts { entry, limits, ..parts() }).await;
+    let mut raw = Raw::connect(server.address).await;
+    let welcome = raw.hello_by(&secret("ana"), Some(&token_until("ana", &[("", Access::Read)], now() + 0.5))).await;
+    assert_eq!(welcome["type"], "welcome");
+    // Empty pings with a mask of zeros, so many at a time that the server always has more to read.
+    let pings = [0x89, 0x80, 0, 0, 0, 0].repeat(10_000);
+    let flood = async {
+        let (stream, mut sent, mut heard) = (raw.stream(), 0, vec![0; 64 << 10]);
+        loop {
+            match stream.try_read(&mut heard) {
+                Ok(read) if read > 0 => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    stream.ready(Interest::READABLE | Interest::WRITABLE).await.expect("it is a socket");
+                }
+                _ => break,
+            }
+            match stream.try_write(&pings[sent % 6..]) {
+                Ok(bytes) => sent += bytes,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => break,
+            }
+        }
+    };
+    patient(flood).await;
     server.stop().await;
 }
 

@@ -25,6 +25,10 @@ pub(super) async fn create(id: DocumentId, request: Request) -> Answer {
     request.ask(Needs::Write, About::Document(&branch))?;
     let parent = open(&request.server, &id).await?;
     let version = not_ahead(parent.head(), version.unwrap_or(parent.head()))?;
+    let store = request.server.hub.store();
+    if store.find(&branch).await.map_err(|error| Problem::of(&branch, error))?.is_none() {
+        request.server.may_make(request.address)?;
+    }
     let made = request.server.hub.branch(&parent, &branch, version).await;
     let (status, found) = match made.map_err(|error| Problem::of(&id, error))? {
         Branched::New(found) => (StatusCode::CREATED, found),

@@ -7,6 +7,7 @@ use super::parameters::{bad, number, parse};
 use super::place::{not_ahead, open};
 use crate::document::{DocumentId, Snapshot, Trail, Version};
 use crate::hub::{Live, OpenError, beside};
+use crate::limits::named;
 use crate::ot::{Op, TextOp};
 use crate::protocol::{Code, DiffBody, DiffRun, Paint, UserView, diff_text};
 use crate::server::problem::Problem;
@@ -34,6 +35,7 @@ pub(super) async fn between(id: DocumentId, request: Request) -> Answer {
     let trail = trail.unwrap_or_else(|| unmoved(&base));
     let runs = trail.marks.iter().len();
     if runs > server.limits.runs_per_page {
+        server.metrics.limit_hit(named::runs_per_page);
         let most = server.limits.runs_per_page;
         let message = format!("the diff from version {from} to {to} has {runs} runs, more than the {most} allowed");
         return Err(Problem::new(Code::TooLarge, message));

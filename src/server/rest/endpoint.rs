@@ -115,6 +115,7 @@ pub(in crate::server) async fn answer(
     if let Some(over) = request.over {
         return Err(Problem::new(Code::TooManyConnections, over.to_string()));
     }
+    request.server.may_ask(request.address)?;
     request.server.origins.ask(&method, false, &request.headers)?;
     // What a HEAD is answered with is what a GET would be, and hyper leaves the body out.
     let wanted = if method == Method::HEAD { Method::GET } else { method };
