@@ -213,6 +213,7 @@ async fn a_path_says_which_methods_it_has() {
         ("/v1/docs/d/revisions", "GET, HEAD, OPTIONS"),
         ("/v1/docs/d/edits", "POST, OPTIONS"),
         ("/health", "GET, HEAD, OPTIONS"),
+        ("/v1/connect", "GET, OPTIONS"),
     ] {
         let asked = server.http("OPTIONS", path, &[], "").await;
         assert_eq!((asked.status, asked.header("allow")), (204, Some(methods.to_lowercase())), "{path}");

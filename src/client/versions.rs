@@ -70,8 +70,15 @@ impl<C: Connector> Versions<C> {
 
     /// Every branch, in order of their ids.
     pub async fn branches(&self) -> Result<Vec<BranchView>, RequestError> {
-        let all: BranchesView = self.http.get(&format!("{}/branches", self.path), &[]).await?;
-        Ok(all.branches)
+        let mut all: Vec<BranchView> = Vec::new();
+        loop {
+            let after = all.last().map_or(String::new(), |last| last.id.to_string());
+            let page: BranchesView = self.http.get(&format!("{}/branches", self.path), &[("after", after)]).await?;
+            all.extend(page.branches);
+            if !page.more {
+                return Ok(all);
+            }
+        }
     }
 
     /// Makes a branch that begins at a version, the newest if none is said.

@@ -68,11 +68,13 @@ pub struct BranchView {
     pub created: Time,
 }
 
-/// Every branch of a document: `{"branches":[]}`
+/// Branches of a document: `{"branches":[],"more":false}`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BranchesView {
     /// In order of their ids.
     pub branches: Vec<BranchView>,
+    /// Whether there are more behind the last.
+    pub more: bool,
 }
 
 /// What was merged.

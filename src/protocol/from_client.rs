@@ -228,7 +228,7 @@ fn read(kind: &str, fields: &Fields, frame: &str) -> Result<ClientMessage, Wrong
         "check" => ClientMessage::Check(Check {
             doc: doc(fields)?,
             version: Version(fields.number("version", 0).map_err(bad)?),
-            sum: fields.required("sum", "CRC-32 as 8 hex digits").map_err(bad)?,
+            sum: fields.required("sum", "CRC-32 as 8 hex digits").and_then(sum).map_err(bad)?,
         }),
         "close" => ClientMessage::Close { doc: doc(fields)? },
         "ping" => ClientMessage::Ping,
@@ -248,6 +248,15 @@ fn bad(message: String) -> Wrong {
 fn doc(fields: &Fields) -> Result<DocumentId, Wrong> {
     let id: String = fields.required("doc", "a document id").map_err(bad)?;
     id.parse().map_err(|error: crate::document::BadDocumentId| (Code::BadDocumentId, error.to_string()))
+}
+
+/// A sum as a `check` carries it: one form only, so that what differs is the content.
+fn sum(text: String) -> Result<String, String> {
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    match text.len() == 8 && text.bytes().all(hex) {
+        true => Ok(text),
+        false => Err(format!("field `sum` is {text:?}; expected CRC-32 as 8 hex digits in lower case")),
+    }
 }
 
 fn op(fields: &Fields) -> Result<Result<TextOp, OpError>, Wrong> {

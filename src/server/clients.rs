@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use compact_str::CompactString;
 use parking_lot::Mutex;
 
+use super::Server;
 use crate::document::ClientKey;
 use crate::hub::{Signal, Token};
 
@@ -35,6 +36,25 @@ impl Standing {
     }
 }
 
+/// A connected client's place among them. Dropping it leaves, also when its session ends in a panic.
+pub(super) struct Entered {
+    server: Arc<Server>,
+    client: ClientKey,
+    standing: Arc<Standing>,
+}
+
+impl Entered {
+    pub(super) fn new(server: Arc<Server>, client: ClientKey, standing: Arc<Standing>) -> Self {
+        Entered { server, client, standing }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.server.clients.leave(self.client, &self.standing);
+    }
+}
+
 /// Another user's client is connected under this id.
 pub(super) struct Taken;
 
@@ -59,7 +79,7 @@ impl Clients {
     }
 
     /// Takes a client out, unless a newer connection stands in its place.
-    pub(super) fn leave(&self, client: ClientKey, standing: &Arc<Standing>) {
+    fn leave(&self, client: ClientKey, standing: &Arc<Standing>) {
         let mut connected = self.connected.lock();
         if connected.get(&client).is_some_and(|(_, there)| Arc::ptr_eq(there, standing)) {
             connected.remove(&client);

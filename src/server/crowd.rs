@@ -1,7 +1,7 @@
 //! How many are here, in all and from each address, and how many documents each address makes: no one takes all there is.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -233,6 +233,16 @@ impl Network {
     }
 }
 
+/// Stands for whoever a proxy names in no way that is known here: all of them together, and never the proxy itself.
+const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// The address of one hop: bare, or with a port, as some proxies write it.
+fn hop_address(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop).ok()?.trim();
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    text.parse().ok().or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip())).or_else(bracketed)
+}
+
 /// The proxies that are believed when they say whom they speak for.
 #[derive(Debug, Clone, Default)]
 pub struct Proxies(pub Vec<Network>);
@@ -248,13 +258,13 @@ impl Proxies {
         if !self.trusts(peer) {
             return peer;
         }
-        let lists = headers.get_all("x-forwarded-for").iter().rev().filter_map(|list| list.to_str().ok());
         let mut client = peer;
-        for hop in lists.flat_map(|list| list.rsplit(',')) {
-            let Ok(address) = hop.trim().parse() else { break };
-            client = address;
-            if !self.trusts(address) {
-                break;
+        for list in headers.get_all("x-forwarded-for").iter().rev() {
+            for hop in list.as_bytes().rsplit(|byte| *byte == b',') {
+                client = hop_address(hop).unwrap_or(UNKNOWN);
+                if !self.trusts(client) {
+                    return client;
+                }
             }
         }
         client
@@ -329,6 +339,20 @@ mod tests {
         assert_eq!(proxies.client(ip("127.0.0.1"), &headers), ip("1.2.3.4"));
         assert_eq!(proxies.client(ip("9.9.9.9"), &headers), ip("9.9.9.9"));
         assert_eq!(proxies.client(ip("127.0.0.1"), &HeaderMap::new()), ip("127.0.0.1"));
+        let named = |value: &[u8]| {
+            let value = warp::http::HeaderValue::from_bytes(value).unwrap();
+            proxies.client(ip("127.0.0.1"), &HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), value)]))
+        };
+        for (value, client) in [
+            (&b"1.2.3.4:5678"[..], "1.2.3.4"),
+            (b"6.6.6.6, [2001:db8::1]:80", "2001:db8::1"),
+            (b"[2001:db8::2]", "2001:db8::2"),
+            (b"1.2.3.4, \xff", "0.0.0.0"),
+            (b"1.2.3.4, unknown, 10.0.0.1", "0.0.0.0"),
+            (b"", "0.0.0.0"),
+        ] {
+            assert_eq!(named(value), ip(client), "{}", String::from_utf8_lossy(value));
+        }
         assert!("0.0.0.0/0".parse::<Network>().unwrap().contains(ip("1.2.3.4")));
         for bad in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/", "10.0.0.0/x"] {
             assert!(bad.parse::<Network>().is_err(), "{bad:?}");

@@ -11,7 +11,7 @@ use super::connection::{Peer, Written};
 use super::problem::{Problem, recover};
 use super::{Server, app, rest, upgrade};
 use crate::metrics::Metrics;
-use crate::protocol::Code;
+use crate::protocol::{Code, Route};
 use crate::shutdown::Watch;
 
 /// Every route of the server.
@@ -36,6 +36,10 @@ pub(super) fn all(
         .map(|server, watch, headers: HeaderMap, on_upgrade, written, peer| {
             answer(upgrade::upgrade(server, watch, &headers, on_upgrade, written, peer))
         });
+
+    let no_socket = warp::path!("v1" / "connect")
+        .and(warp::method())
+        .map(|method| answer(rest::not_among(vec![Route::Connect.method()], &method)));
 
     let request = with_server.and(with_watch).and(warp::query()).and(headers()).and(warp::ext::get()).map(
         |server: Arc<Server>, watch: Watch, query, headers, peer: Peer| rest::Request {
@@ -67,7 +71,7 @@ pub(super) fn all(
             answered
         });
 
-    connect.or(http).or(app).recover(recover).map(move |reply| counted(&metrics, reply))
+    connect.or(no_socket).or(http).or(app).recover(recover).map(move |reply| counted(&metrics, reply))
 }
 
 /// An answer on its way out, counted.

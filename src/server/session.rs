@@ -17,7 +17,7 @@ use tracing::debug;
 
 use super::Server;
 use super::access::{Caller, Denied};
-use super::clients::{SELF, Standing};
+use super::clients::{Entered, SELF, Standing};
 use super::deliveries::OpenDocument;
 use super::hello::{Ending, Welcomed};
 use super::outbox::Outbox;
@@ -42,6 +42,7 @@ pub(super) struct Session {
     pub(super) author: Arc<Author>,
     pub(super) client: ClientKey,
     pub(super) standing: Arc<Standing>,
+    entered: Entered,
     pub(super) documents: Documents,
     /// Documents that may have something to deliver.
     pub(super) todo: VecDeque<Token>,
@@ -109,6 +110,7 @@ impl Session {
         standing.signal.ring(SELF);
         Session {
             timer: Box::pin(sleep_until(expires.min(now + server.limits.ping_after))),
+            entered: Entered::new(server.clone(), client, standing.clone()),
             server,
             outbox,
             watch,
@@ -138,9 +140,9 @@ impl Session {
                 break ended;
             }
         };
-        self.server.clients.leave(self.client, &self.standing);
-        // The documents are left before the farewell, which may take a while.
-        let Session { outbox, documents, .. } = self;
+        // The client and its documents are left before the farewell, which may take a while.
+        let Session { outbox, documents, entered, .. } = self;
+        drop(entered);
         drop(documents);
         if let Some(ending) = ended {
             // Boxed: the farewell's room is not kept by every session that is not at its end.

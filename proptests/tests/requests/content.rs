@@ -69,11 +69,18 @@ async fn a_put_says_what_it_was_made_from_or_is_refused() {
     let other_epoch = format!("\"AAAAAAAAAAAAAAAAAAAAAA/{}", &good[24..]);
     let other_chain = format!("{}0000000000000000\"", &good[..good.len() - 17]);
     let ahead = good.replace("/1/", "/2/");
+    // Of another server, which writes them otherwise.
+    let foreign_epoch = format!("\"7{}", &good[23..]);
+    let foreign_chain = format!("{}AB\"", &good[..good.len() - 17]);
+    let twice_written = good.replace("/1/", "/01/");
     for (condition, status, code) in [
         (None, 428, "precondition_required"),
         (Some(other_epoch.as_str()), 412, "epoch_changed"),
         (Some(&other_chain), 412, "chain_differs"),
+        (Some(&foreign_epoch), 412, "epoch_changed"),
+        (Some(&foreign_chain), 412, "chain_differs"),
         (Some(&ahead), 409, "version_ahead"),
+        (Some(&twice_written), 400, "bad_message"),
         (Some(&good[1..good.len() - 1]), 400, "bad_message"),
         (Some("\"x\""), 400, "bad_message"),
         (Some(""), 400, "bad_message"),

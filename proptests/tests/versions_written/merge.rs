@@ -330,6 +330,13 @@ async fn a_branch_begins_at_a_version_and_goes_its_own_way() {
     assert_eq!(server.http("GET", "/v1/docs/d/content", &[], "").await.body, "The fast fox.");
     let (_, branches) = ask(&server, "GET", "d/branches", Value::Null).await;
     assert_eq!((&branches["branches"][0]["id"], &branches["branches"][0]["head"]), (&json!("b"), &json!(2)));
+    // In pages, where there are many.
+    ask(&server, "POST", "d/branches", json!({"id": "c", "version": 1})).await;
+    for (query, id, more) in [("limit=1", "b", true), ("limit=1&after=b", "c", false), ("after=b", "c", false)] {
+        let (_, page) = ask(&server, "GET", &format!("d/branches?{query}"), Value::Null).await;
+        assert_eq!((page["branches"].as_array().map(Vec::len), &page["branches"][0]["id"]), (Some(1), &json!(id)));
+        assert_eq!(page["more"], json!(more), "{query}");
+    }
     // A branch of the branch is merged into the branch, and with it into the document.
     ask(&server, "POST", "twig/edits", json!({"version": 2, "op": [13, "!"]})).await;
     assert_eq!(ask(&server, "POST", "b/merge", json!({"branch": "twig"})).await.1["version"], 3);

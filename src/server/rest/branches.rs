@@ -8,6 +8,7 @@ use warp::http::StatusCode;
 use super::Request;
 use super::body::json;
 use super::endpoint::Answer;
+use super::parameters::limit;
 use super::place::{not_ahead, open};
 use crate::document::{DocumentId, Version};
 use crate::hub::{Branched, Ended, Live, Merged, NotMerged, OpenError};
@@ -18,6 +19,9 @@ use crate::protocol::{
 use crate::server::access::{About, Needs};
 use crate::server::problem::Problem;
 use crate::store::{Found, StoreError};
+
+/// Branches in one answer where the request does not say how many.
+const DEFAULT: u64 = 100;
 
 /// `POST /v1/docs/{id}/branches`
 pub(super) async fn create(id: DocumentId, request: Request) -> Answer {
@@ -43,16 +47,21 @@ pub(super) async fn create(id: DocumentId, request: Request) -> Answer {
 
 /// `GET /v1/docs/{id}/branches`
 pub(super) async fn list(id: DocumentId, request: Request) -> Answer {
+    let limit = limit(&request.query, DEFAULT, request.server.limits.documents_per_page)? as usize;
+    let after = request.query.get("after").map_or("", String::as_str);
     let parent = open(&request.server, &id).await?;
     let found = request.server.hub.store().branches(parent.incarnation()).await;
+    let found = found.map_err(|error| Problem::of(&id, error))?;
+    // Who may read the parent may not know of every branch.
+    let mut known = found.into_iter().filter(|branch| {
+        let branch = &branch.identity.id;
+        branch.as_str() > after && request.ask(Needs::Read, About::Document(branch)).is_ok()
+    });
     let mut branches = Vec::new();
-    for branch in found.map_err(|error| Problem::of(&id, error))? {
-        // Who may read the parent may not know of every branch.
-        if request.ask(Needs::Read, About::Document(&branch.identity.id)).is_ok() {
-            branches.push(view(&request, &id, branch).await?);
-        }
+    for branch in known.by_ref().take(limit) {
+        branches.push(view(&request, &id, branch).await?);
     }
-    json(StatusCode::OK, &BranchesView { branches })
+    json(StatusCode::OK, &BranchesView { branches, more: known.next().is_some() })
 }
 
 async fn view(request: &Request, of: &DocumentId, found: Found) -> Result<BranchView, Problem> {

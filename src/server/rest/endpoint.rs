@@ -120,7 +120,7 @@ pub(in crate::server) async fn answer(
     // What a HEAD is answered with is what a GET would be, and hyper leaves the body out.
     let wanted = if method == Method::HEAD { Method::GET } else { method };
     let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.route.method() == wanted.as_str()) else {
-        return no_such_method(&endpoints, &wanted);
+        return no_such_method(endpoints.iter().map(|endpoint| endpoint.route.method()).collect(), &wanted);
     };
     if request.phase != Phase::Serving && !endpoint.even_while_draining {
         return Err(Problem::new(Code::ShuttingDown, "the server is shutting down"));
@@ -148,11 +148,15 @@ pub(in crate::server) async fn answer(
 }
 
 /// What a path answers to a method that it does not have, and to the question which it has.
-fn no_such_method(endpoints: &[&'static Endpoint], asked: &Method) -> Answer {
-    let mut allowed: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.route.method()).collect();
+fn no_such_method(mut allowed: Vec<&str>, asked: &Method) -> Answer {
     if allowed.contains(&"GET") {
         allowed.push("HEAD");
     }
+    not_among(allowed, asked)
+}
+
+/// The same, of a path that has these methods and no HEAD beside them.
+pub(in crate::server) fn not_among(mut allowed: Vec<&str>, asked: &Method) -> Answer {
     allowed.push("OPTIONS");
     let allowed = allowed.join(", ");
     if asked == Method::OPTIONS {

@@ -28,14 +28,25 @@ impl Tag {
     pub(super) fn is_known(&self, headers: &HeaderMap) -> bool {
         is_known(&self.to_string(), headers)
     }
+}
 
-    fn parse(text: &str) -> Option<Tag> {
+/// A tag as a client names it. What cannot be an epoch or a chain differs from every one there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) epoch: String,
+    pub(super) version: Version,
+    pub(super) chain: String,
+}
+
+impl Named {
+    fn parse(text: &str) -> Option<Named> {
         let mut parts = text.strip_prefix('"')?.strip_suffix('"')?.split('/');
         let (epoch, version, chain) = (parts.next()?, parts.next()?, parts.next()?);
-        let digits = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
-        let whole = parts.next().is_none() && digits;
-        let version = version.parse().ok().filter(|version| *version < 1 << 53)?;
-        whole.then_some(Tag { epoch: epoch.parse().ok()?, version: Version(version), chain: chain.parse().ok()? })
+        let number = version.parse().ok().filter(|version| *version < 1 << 53)?;
+        // A version has one form only.
+        let whole = parts.next().is_none() && version == Version(number).to_string();
+        let filled = !epoch.is_empty() && !chain.is_empty();
+        (whole && filled).then(|| Named { epoch: epoch.into(), version: Version(number), chain: chain.into() })
     }
 }
 
@@ -49,12 +60,12 @@ pub(super) fn is_known(tag: &str, headers: &HeaderMap) -> bool {
 }
 
 /// What a writer had read, as `If-Match` names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Base {
     /// Whatever is newest.
     Newest,
     /// This version.
-    Read(Tag),
+    Read(Named),
 }
 
 impl Base {
@@ -75,7 +86,7 @@ impl Base {
             return Ok(Base::Newest);
         }
         // A proxy that compresses marks a tag as weak; it names the same version.
-        Tag::parse(text.strip_prefix("W/").unwrap_or(text)).map(Base::Read).ok_or_else(malformed)
+        Named::parse(text.strip_prefix("W/").unwrap_or(text)).map(Base::Read).ok_or_else(malformed)
     }
 }
 
@@ -91,9 +102,13 @@ mod tests {
     #[test]
     fn a_tag_is_read_as_it_was_written_and_nothing_else_is() {
         let tag = Tag { epoch: Epoch([7; 16]), version: Version(12), chain: Chain(0xab) };
-        assert_eq!(base(&tag.to_string()), Some(Base::Read(tag)));
-        assert_eq!(base(&format!("W/{tag}")), Some(Base::Read(tag)));
+        let named = Named { epoch: tag.epoch.to_string(), version: tag.version, chain: tag.chain.to_string() };
+        assert_eq!(base(&tag.to_string()), Some(Base::Read(named.clone())));
+        assert_eq!(base(&format!("W/{tag}")), Some(Base::Read(named.clone())));
         assert_eq!(base("*"), Some(Base::Newest));
+        // Another server's may have another form: it names a history that is not this one, and is no mistake in writing.
+        let foreign = Named { epoch: "5".into(), version: Version(0), chain: "AB".into() };
+        assert_eq!(base("\"5/0/AB\""), Some(Base::Read(foreign)));
         let bare = tag.to_string().replace('"', "");
         let others = [
             bare.clone(),
@@ -102,7 +117,9 @@ mod tests {
             tag.to_string().replace("/12/", "/+12/"),
             tag.to_string().replace("/12/", "//"),
             tag.to_string().replace("/12/", "/9007199254740992/"),
-            tag.to_string().replace("ab\"", "AB\""),
+            tag.to_string().replace("/12/", "/012/"),
+            "\"/12/ab\"".into(),
+            "\"x/12/\"".into(),
             "\"\"".into(),
             String::new(),
         ];

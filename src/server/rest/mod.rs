@@ -24,7 +24,7 @@ mod submission;
 
 use crate::protocol::Route;
 
-pub(super) use endpoint::{Endpoint, Request, answer, find};
+pub(super) use endpoint::{Endpoint, Request, answer, find, not_among};
 
 /// Every endpoint.
 pub(super) static ENDPOINTS: &[Endpoint] = &[

@@ -7,7 +7,7 @@ use warp::http::StatusCode;
 use super::Request;
 use super::body::json;
 use super::endpoint::Answer;
-use super::etag::{Base, Tag};
+use super::etag::{Base, Named};
 use super::parameters::bad;
 use super::place::{check_chain, check_epoch, not_ahead, open};
 use super::submission::{author, is_repeat, keyed, submit};
@@ -31,14 +31,14 @@ pub(super) async fn put(id: DocumentId, request: Request) -> Answer {
     loop {
         let live = open(&request.server, &id).await?;
         let epoch = live.identity().epoch;
-        if let Base::Read(tag) = base {
-            check_epoch(Some(&tag.epoch.to_string()), &epoch.to_string())?;
+        if let Base::Read(named) = &base {
+            check_epoch(Some(&named.epoch), &epoch.to_string())?;
         }
         let repeat = is_repeat(&live, &id, origin).await?;
         if !repeat && !may_write {
             return Err(Problem::new(Code::ReadOnly, Refusal::ReadOnly.to_string()));
         }
-        let read = read_base(&live, &id, base, repeat).await?;
+        let read = read_base(&live, &id, &base, repeat).await?;
         // A repeat is answered with what it became, whatever op comes with it.
         let op = match repeat {
             true => TextOp::default(),
@@ -57,15 +57,14 @@ pub(super) async fn put(id: DocumentId, request: Request) -> Answer {
 }
 
 /// The version that the writer had read.
-async fn read_base(live: &Live, id: &DocumentId, base: Base, repeat: bool) -> Result<Snapshot, Problem> {
-    let tag = match base {
-        Base::Read(tag) if !repeat => tag,
+async fn read_base(live: &Live, id: &DocumentId, base: &Base, repeat: bool) -> Result<Snapshot, Problem> {
+    let Named { version, chain, .. } = match base {
+        Base::Read(named) if !repeat => named,
         _ => return Ok(live.now()),
     };
-    let Tag { version, chain, .. } = tag;
-    not_ahead(live.head(), version)?;
-    check_chain(live, id, version, Some(&chain.to_string())).await?;
-    live.snapshot_at(version).await.map_err(|error| Problem::of(id, OpenError::Store(error)))
+    not_ahead(live.head(), *version)?;
+    check_chain(live, id, *version, Some(chain)).await?;
+    live.snapshot_at(*version).await.map_err(|error| Problem::of(id, OpenError::Store(error)))
 }
 
 async fn difference(old: &Snapshot, new: Arc<str>, parts_max: usize) -> Result<TextOp, Problem> {
