@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::line::{DocumentLine, EndLine, LabelLine, RevisionLine};
-use crate::document::{DocumentId, Version};
-use crate::store::{StoreError, View};
+use crate::document::{ChainKey, DocumentId, Epoch, Identity, Revision, Snapshot, Time, Version};
+use crate::store::{Found, StoreError, View};
 
 /// Revisions read at a time: what an export holds in memory, however long the history is.
 const CHUNK: u64 = 1024;
@@ -17,9 +18,6 @@ pub enum ExportError {
     /// There is none of this name.
     #[error("there is no document \"{0}\"")]
     Unknown(DocumentId),
-    /// Its beginning is another document's, and so are the chains of that.
-    #[error("document \"{0}\" is a branch: its beginning belongs to another document; export that one")]
-    Branch(DocumentId),
     /// It cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -29,20 +27,39 @@ pub enum ExportError {
 }
 
 /// Writes a document with all its history. Answers how many revisions it has.
+///
+/// A branch is written as a document of its own: see [`of_its_own`].
 pub fn export(view: &mut View, id: &DocumentId, to: &mut impl Write) -> Result<Version, ExportError> {
     let found = view.find(id)?.ok_or_else(|| ExportError::Unknown(id.clone()))?;
-    if found.begins.is_some() {
-        return Err(ExportError::Branch(id.clone()));
-    }
-    let head = view.head(found.incarnation)?;
+    let mut head = view.head(found.incarnation)?;
     let mut lines = Lines { to, written: 0 };
-    lines.write(&DocumentLine::of(&found.identity, head))?;
-    let mut at = Version::ZERO;
-    while at < head.version {
-        let next = Version(head.version.0.min(at.0 + CHUNK));
-        for revision in view.revisions(found.incarnation, at, next)? {
-            lines.write(&RevisionLine::of(&revision))?;
-            at = revision.version;
+    match &found.begins {
+        None => {
+            lines.write(&DocumentLine::of(&found.identity, head))?;
+            each_revision(view, &found, head.version, |revision| lines.write(&RevisionLine::of(revision)))?;
+        }
+        Some(begins) => {
+            let root = view.root(found.incarnation)?;
+            let identity = of_its_own(&found.identity, root.identity.created);
+            let own = |revision: &Revision, chain| {
+                let origin = revision.origin.filter(|_| revision.version > begins.version);
+                let chain = Revision { origin, ..revision.clone() }.chain_after(chain, &identity.key);
+                Revision { origin, chain, ..revision.clone() }
+            };
+            // Its end stands in the first line: it is gone over twice.
+            let genesis = Snapshot::genesis(&identity).chain;
+            head.chain = genesis;
+            each_revision(view, &found, head.version, |revision| {
+                head.chain = own(revision, head.chain).chain;
+                Ok(())
+            })?;
+            lines.write(&DocumentLine::of(&identity, head))?;
+            let mut chain = genesis;
+            each_revision(view, &found, head.version, |revision| {
+                let revision = own(revision, chain);
+                chain = revision.chain;
+                lines.write(&RevisionLine::of(&revision))
+            })?;
         }
     }
     for label in view.labels(found.incarnation)? {
@@ -51,6 +68,38 @@ pub fn export(view: &mut View, id: &DocumentId, to: &mut impl Write) -> Result<V
     lines.write(&EndLine::after(lines.written))?;
     lines.to.flush()?;
     Ok(head.version)
+}
+
+/// What a branch is without its parent: all of its history is its own, so it has chains, and an epoch, of its own. They follow
+/// from those of the branch, so that a later export goes on where an earlier one ended. Whoever sent an edit to the parent has
+/// sent none to this one: those edits lose their origin.
+fn of_its_own(branch: &Identity, created: Time) -> Identity {
+    let derived = |what: &str| {
+        let hash = Sha256::new().chain_update(what).chain_update(branch.epoch.0).chain_update(branch.key.0).finalize();
+        let mut sixteen = [0; 16];
+        sixteen.copy_from_slice(&hash[..16]);
+        sixteen
+    };
+    let (epoch, key) = (Epoch(derived("an export's epoch")), ChainKey(derived("an export's key")));
+    Identity { epoch, key, created, ..branch.clone() }
+}
+
+/// Goes over the whole history, that before a branch begins included.
+fn each_revision(
+    view: &mut View,
+    found: &Found,
+    head: Version,
+    mut look: impl FnMut(&Revision) -> std::io::Result<()>,
+) -> Result<(), ExportError> {
+    let mut at = Version::ZERO;
+    while at < head {
+        let next = Version(head.0.min(at.0 + CHUNK));
+        for revision in view.revisions(found.incarnation, at, next)? {
+            look(&revision)?;
+            at = revision.version;
+        }
+    }
+    Ok(())
 }
 
 struct Lines<'w, W> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use variorum::archive::{ImportError, Imported, export, import};
 use variorum::document::{DocumentId, Label, Time, User, Version};
 use variorum::limits::Limits;
-use variorum::store::{Incarnation, SNAPSHOT_EVERY, Store, View};
+use variorum::store::{BranchPoint, Incarnation, SNAPSHOT_EVERY, Store, View};
 
 use super::{open, wrong_with};
 
@@ -38,6 +38,65 @@ async fn exported(revisions: u64) -> (tempfile::TempDir, String, Scribe) {
     drop(view);
     store.close().await;
     (directory, String::from_utf8(file).unwrap(), scribe)
+}
+
+#[tokio::test]
+async fn a_branch_is_carried_over_as_a_document_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut scribe = Scribe::new("d", 7);
+    store.create(scribe.identity().clone(), None).await.unwrap();
+    store.append(Incarnation(1), Version::ZERO, scribe.edits(1_500)).await.unwrap();
+    let begins = BranchPoint { parent: Incarnation(1), version: scribe.now().version };
+    let mut branch = scribe.branch("b", 9);
+    store.create_branch(branch.identity().clone(), begins).await.unwrap();
+    store.append(Incarnation(2), begins.version, branch.edits(20)).await.unwrap();
+    // What comes to the parent later is not the branch's.
+    store.append(Incarnation(1), begins.version, scribe.edits(30)).await.unwrap();
+    let label = Label {
+        name: "mine".parse().unwrap(),
+        version: Version(3),
+        author: User { id: "u".into(), name: "Ana".into() },
+        time: Time(9),
+        note: String::new(),
+    };
+    store.put_label(Incarnation(2), label.clone()).await.unwrap();
+    let originals = store.revisions(Incarnation(2), Version::ZERO, Version(1_520)).await.unwrap();
+    let file = |name: &str| {
+        let mut file = Vec::new();
+        export(&mut View::open(directory.path()).unwrap(), &id(name), &mut file).unwrap();
+        String::from_utf8(file).unwrap()
+    };
+    let (first, earlier) = (file("b"), file("b"));
+    assert_eq!(first, earlier, "the same branch is the same file");
+
+    let to = tempfile::tempdir().unwrap();
+    let imported = take(to.path(), &first, None).await.unwrap();
+    assert_eq!((imported.id, imported.version), (id("b"), Version(1_520)));
+    let there = open(&to.path().join("data"));
+    let found = there.find(&id("b")).await.unwrap().unwrap();
+    assert_eq!(found.begins, None);
+    assert_ne!(found.identity.epoch, branch.identity().epoch, "clients of the branch begin anew");
+    let taken_in = there.revisions(found.incarnation, Version::ZERO, Version(1_520)).await.unwrap();
+    for (original, taken) in originals.iter().zip(&taken_in) {
+        assert_eq!(
+            (taken.version, &taken.op, &taken.author, taken.time),
+            (original.version, &original.op, &original.author, original.time)
+        );
+        let own = original.origin.filter(|_| original.version > begins.version);
+        assert_eq!(taken.origin, own, "version {}", taken.version);
+    }
+    assert_eq!(taken_in.len(), originals.len());
+    assert_eq!(there.labels(found.incarnation).await.unwrap(), [label]);
+    there.close().await;
+    assert_eq!(wrong_with(&to.path().join("data")), Vec::<String>::new());
+
+    // Exported again once there is more, it goes on from there; and what was taken in is exported as it came.
+    store.append(Incarnation(2), Version(1_520), branch.edits(5)).await.unwrap();
+    let more = take(to.path(), &file("b"), None).await.unwrap();
+    assert_eq!((more.version, more.from), (Version(1_525), Version(1_520)));
+    assert_eq!(again(to.path(), "b"), file("b"));
+    store.close().await;
 }
 
 /// Takes a file into the store of a directory.
