@@ -13,6 +13,7 @@ pub mod mutants;
 pub mod page;
 pub mod plain;
 pub mod process;
+pub mod schema;
 pub mod scribe;
 mod source;
 pub mod trace;
