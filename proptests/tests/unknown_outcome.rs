@@ -33,3 +33,17 @@ async fn an_append_that_was_done_after_all_reaches_everyone_and_is_taken_once() 
     assert_eq!(ana.edited("d", 2, 3, json!([2, "c"])).await["version"], 3);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_deletion_that_was_done_after_all_reaches_everyone() {
+    // It is done, but whoever asked is told that it failed.
+    let store = Faulty::new(|call| if call == Call::Remove { Fate::Lost } else { Fate::Done });
+    let server = Server::with(store, Limits::default()).await;
+    let mut ana = server.client("ana").await;
+    ana.open("d", "kept?").await;
+    assert_eq!(server.http("DELETE", "/v1/docs/d", &[], "").await.code(), "storage_unavailable");
+    // Nobody edits, and yet the log is looked at: whoever has it open hears that it is gone.
+    assert_eq!(ana.hears("closed").await["code"], "deleted");
+    assert_eq!(server.http("GET", "/v1/docs/d", &[], "").await.status, 404);
+    server.stop().await;
+}

@@ -207,7 +207,9 @@ impl Authority {
                     debug_assert!(received > 0, "the authority's own Live keeps the inbox open");
                 }
                 () = async { sleep_until(presence_due.unwrap_or(idle_due)).await }, if presence_due.is_some() => {}
-                () = async { sleep_until(settle_due.unwrap_or(idle_due)).await }, if settle_due.is_some() => self.settle().await,
+                () = async { sleep_until(settle_due.unwrap_or(idle_due)).await }, if settle_due.is_some() => {
+                    if self.settle().await { break Ended::Deleted }
+                }
                 () = sleep_until(idle_due) => if self.retire() { break Ended::Retired },
             }
             if inputs.iter().any(|input| matches!(input, Input::Edit(_))) {
@@ -291,7 +293,7 @@ impl Authority {
     }
 
     /// Takes the document away. Answers whether it is gone; if not, that is unknown to who asked, and the document goes on
-    /// until an append finds it gone.
+    /// until an append or a look at the log finds it gone.
     async fn delete(&mut self, answer: oneshot::Sender<Result<(), StoreError>>) -> bool {
         let removed = match self.live.hub.store.remove(self.live.incarnation).await {
             // An earlier try, of which it was not known, or another server.
@@ -299,6 +301,9 @@ impl Authority {
             removed => removed,
         };
         let gone = removed.is_ok();
+        if matches!(removed, Err(StoreError::Unavailable(_))) {
+            self.settle_due = Some(Instant::now() + SETTLE_EVERY);
+        }
         if gone {
             // Before who asked is told, so that what they ask next finds no document.
             self.live.state.lock().ended.get_or_insert(Ended::Deleted);
@@ -520,17 +525,21 @@ impl Authority {
     }
 
     /// Once the store is good again, takes what a failed append may have left in the log: nobody was told of it, and the
-    /// clients will find their edits taken.
-    async fn settle(&mut self) {
+    /// clients will find their edits taken. Answers whether it finds the document gone: a deletion that failed was done.
+    async fn settle(&mut self) -> bool {
         self.settle_due = Some(Instant::now() + SETTLE_EVERY);
         let live = self.live.clone();
         if live.hub.store.condition() != Condition::Good {
-            return;
+            return false;
         }
-        if let Ok(head) = live.hub.store.head(live.incarnation).await
-            && (head.version <= live.head() || self.catch_up(head.version).await.is_ok())
-        {
-            self.settle_due = None;
+        match live.hub.store.head(live.incarnation).await {
+            Ok(head) => {
+                if head.version <= live.head() || self.catch_up(head.version).await.is_ok() {
+                    self.settle_due = None;
+                }
+                false
+            }
+            Err(error) => matches!(error, StoreError::Unknown(_)),
         }
     }
 

@@ -21,8 +21,10 @@ const RETRY_MS: u64 = 1_000;
 /// A document open on a connection.
 pub(super) struct OpenDocument {
     pub(super) id: DocumentId,
-    pub(super) follow: Follow,
+    /// Dropped before `follow`, with which the document may go: while a cache lives, the address that it is found by is not
+    /// given to another document.
     pub(super) frames: Arc<FrameCache>,
+    pub(super) follow: Follow,
     pub(super) may_write: bool,
     /// The client asked to close it; `closed` is said once its edits are answered.
     pub(super) closing: bool,
