@@ -11,7 +11,7 @@ use super::ledger::History;
 use super::stage::Stage;
 use crate::scribe::Dice;
 
-/// A disk. A log on it is frames, each all or nothing: length, checksum, and a creation or consecutive records.
+/// A disk. A log on it is frames, each all or nothing: length, checksum, and a creation, consecutive records or a removal.
 pub struct Disk {
     pub(super) stage: Arc<Stage>,
     pub(super) medium: Mutex<Medium>,
@@ -47,6 +47,7 @@ pub struct Mood {
 pub(super) enum Frame {
     Creation(Identity, Option<Arc<Revision>>),
     Revisions(Incarnation, Vec<Arc<Revision>>),
+    Removal(Incarnation),
 }
 
 impl Disk {
@@ -116,7 +117,7 @@ impl Disk {
         store
     }
 
-    /// The log of every document, as it is on the disk.
+    /// The log of every document, as it is on the disk, in order of their numbers; of those that were removed too.
     pub fn histories(&self) -> Vec<History> {
         let medium = self.medium.lock();
         let mut histories: Vec<History> = Vec::new();
@@ -124,11 +125,12 @@ impl Disk {
         while let Some((frame, len)) = read_frame(rest) {
             match frame {
                 Frame::Creation(identity, first) => {
-                    histories.push(History { identity, revisions: first.into_iter().collect() });
+                    histories.push(History { identity, revisions: first.into_iter().collect(), removed: false });
                 }
                 Frame::Revisions(Incarnation(number), revisions) => {
                     histories[number as usize - 1].revisions.extend(revisions);
                 }
+                Frame::Removal(Incarnation(number)) => histories[number as usize - 1].removed = true,
             }
             rest = &rest[len..];
         }
@@ -159,6 +161,10 @@ impl Medium {
                 body.push(2);
                 revisions.iter().for_each(|revision| encode_record(*document, revision, &mut body));
             }
+            Frame::Removal(document) => {
+                body.push(3);
+                body.extend_from_slice(&document.0.to_le_bytes());
+            }
         }
         self.unsynced.extend_from_slice(&(body.len() as u32).to_le_bytes());
         self.unsynced.extend_from_slice(&sum(&body).to_le_bytes());
@@ -183,6 +189,7 @@ pub(super) fn apply(store: &MemoryStore, frame: Frame) {
             let at = Version(revisions[0].version.0 - 1);
             store.append(document, at, revisions).now_or_never().map(|appended| appended.is_ok())
         }
+        Frame::Removal(document) => store.remove(document).now_or_never().map(|removed| removed.is_ok()),
     };
     assert_eq!(done, Some(true), "frames follow one another, and the memory engine answers at once");
 }
@@ -196,6 +203,10 @@ fn read_frame(bytes: &[u8]) -> Option<(Frame, usize)> {
         return None;
     }
     let (kind, mut rest) = body.split_first()?;
+    if *kind == 3 {
+        let number = u64::from_le_bytes(*rest.first_chunk::<8>()?);
+        return Some((Frame::Removal(Incarnation(number)), 8 + body.len()));
+    }
     let mut creation = None;
     if *kind == 1 {
         let (len, after) = rest.split_first()?;

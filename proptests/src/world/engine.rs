@@ -36,12 +36,14 @@ pub struct Engine {
 enum Write {
     Create { identity: Identity, first: Option<Arc<Revision>>, reply: oneshot::Sender<Result<Created, StoreError>> },
     Append { document: Incarnation, revisions: Vec<Arc<Revision>>, reply: oneshot::Sender<Result<(), AppendError>> },
+    Remove { document: Incarnation, reply: oneshot::Sender<Result<(), StoreError>> },
 }
 
 /// Who is to be told that a frame is durable, or that this is not known.
 enum Told {
     Created(Incarnation, oneshot::Sender<Result<Created, StoreError>>),
     Appended(oneshot::Sender<Result<(), AppendError>>),
+    Removed(oneshot::Sender<Result<(), StoreError>>),
 }
 
 fn unavailable(why: &str) -> StoreError {
@@ -100,6 +102,7 @@ impl Engine {
             told.into_iter().for_each(|told| match told {
                 Told::Created(document, reply) => drop(reply.send(Ok(Created::New(document)))),
                 Told::Appended(reply) => drop(reply.send(Ok(()))),
+                Told::Removed(reply) => drop(reply.send(Ok(()))),
             });
             return;
         }
@@ -109,6 +112,7 @@ impl Engine {
         told.into_iter().for_each(|told| match told {
             Told::Created(_, reply) => drop(reply.send(Err(why()))),
             Told::Appended(reply) => drop(reply.send(Err(why().into()))),
+            Told::Removed(reply) => drop(reply.send(Err(why()))),
         });
         // Nothing is acknowledged until it is known what the disk holds.
         tokio::time::sleep(Duration::from_millis(outage_ms)).await;
@@ -159,6 +163,14 @@ impl Engine {
                         }
                     }
                 }
+                Write::Remove { document, reply } => match self.sound.head(document).await {
+                    Err(error) => drop(reply.send(Err(error))),
+                    Ok(_) if !met.insert(document.0.to_string()) => later.push(Write::Remove { document, reply }),
+                    Ok(_) => {
+                        frames.push((document, Frame::Removal(document)));
+                        told.push(Told::Removed(reply));
+                    }
+                },
             }
         }
         if !later.is_empty() {
@@ -332,11 +344,16 @@ impl Store for Engine {
         self.read(move |sound| sound.version_at(document, time))
     }
 
-    // Nobody deletes, branches or labels in this world: its disk has no frames for them, and labels last as long as the server.
-
-    fn remove(&self, _: Incarnation) -> Pending<'_, Result<(), StoreError>> {
-        Box::pin(std::future::ready(Err(unavailable("this disk removes nothing"))))
+    fn remove(&self, document: Incarnation) -> Pending<'_, Result<(), StoreError>> {
+        if let Some(error) = self.refuses() {
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        let (reply, answer) = oneshot::channel();
+        self.put(Write::Remove { document, reply });
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(unavailable("it is gone"))) })
     }
+
+    // Nobody branches or labels in this world: its disk has no frames for them, and labels last as long as the server.
 
     fn create_branch(&self, _: Identity, _: BranchPoint) -> Pending<'_, Result<Created, StoreError>> {
         Box::pin(std::future::ready(Err(unavailable("this disk keeps no branches"))))

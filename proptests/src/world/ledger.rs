@@ -16,6 +16,8 @@ pub struct History {
     pub identity: Identity,
     /// Every revision.
     pub revisions: Vec<Arc<Revision>>,
+    /// Whether the document was deleted.
+    pub removed: bool,
 }
 
 /// An edit that someone was told is durable.
@@ -50,6 +52,10 @@ pub struct Ledger {
     /// Characters that need not be in the log: their author took them back unsent, got them back, or lost them with a
     /// client that kept nothing.
     excused: BTreeSet<char>,
+    /// Documents that someone asked to delete, done or not.
+    doomed: BTreeSet<String>,
+    /// Incarnations whose deletion was acknowledged, by document and epoch.
+    deleted: BTreeSet<(String, String)>,
 }
 
 impl Ledger {
@@ -74,6 +80,26 @@ impl Ledger {
     /// Someone's client is gone, with all that it had not sent.
     pub fn forgets(&mut self, who: &str) {
         self.excused.extend(self.typed.iter().filter(|(_, (by, _))| by == who).map(|(character, _)| character));
+    }
+
+    /// Someone asks for a document to be deleted.
+    pub fn dooms(&mut self, doc: &str) {
+        self.doomed.insert(doc.to_owned());
+    }
+
+    /// Whether a document may have been deleted, so that its clients may find another in its place, or none.
+    pub fn is_doomed(&self, doc: &str) -> bool {
+        self.doomed.contains(doc)
+    }
+
+    /// Someone was told that an incarnation is gone, or found it gone: from now on nobody finds it.
+    pub fn buries(&mut self, doc: &str, epoch: &str) {
+        self.deleted.insert((doc.to_owned(), epoch.to_owned()));
+    }
+
+    /// The incarnations of a document that are known to be gone.
+    pub fn buried(&self, doc: &str) -> BTreeSet<String> {
+        self.deleted.iter().filter(|(of, _)| of == doc).map(|(_, epoch)| epoch.clone()).collect()
     }
 
     /// Someone has this text at this place: all who were there had the same.
@@ -202,7 +228,11 @@ impl History {
 }
 
 /// Whether a view is what the log gives, and why not.
-pub fn agrees(view: &View, head: u64, text: &str) -> Result<(), String> {
+pub fn agrees(view: &View, log: &History, text: &str) -> Result<(), String> {
+    let (epoch, head) = (log.identity.epoch.to_string(), log.revisions.len() as u64);
+    if view.epoch != epoch {
+        return Err(format!("of epoch {}, the log is of {epoch}", view.epoch));
+    }
     if view.version != head || !view.settled {
         let unsent = if view.settled { "" } else { ", with something unsent" };
         return Err(format!("at version {}{unsent}, the log ends at {head}", view.version));

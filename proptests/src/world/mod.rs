@@ -32,7 +32,7 @@ pub use command::Command;
 use disk::Disk;
 use engine::Engine;
 use faults::Power;
-use ledger::agrees;
+use ledger::{History, agrees};
 use net::{Ear, Gate, SERVER, Way};
 pub use stage::Tally;
 use stage::{Stage, View};
@@ -71,6 +71,8 @@ struct Plan {
     /// Whether everybody types at the beginning of the text, where they meet.
     crowded: bool,
     pause_ms: u64,
+    /// Whether documents are deleted, to be made anew under the same name.
+    deletes: bool,
     /// When the faults end.
     calm_at_ms: u64,
     /// The average time between two faults of a sort; none if nothing goes wrong.
@@ -92,6 +94,7 @@ impl Plan {
             crowded: dice.below(2) == 0,
             tick_ms: dice.pick(&[5, 10, 20]),
             pause_ms: dice.pick(&[60, 200, 800]),
+            deletes: dice.below(3) == 0,
             calm_at_ms: seconds * 1_000,
             pace_ms: (dice.below(10) > 0).then(|| 1_500 + dice.below(20_000)),
             limits: Limits {
@@ -221,26 +224,30 @@ fn people(sim: &mut Sim<'_>, stage: &Arc<Stage>, disk: &Arc<Disk>, stop: &Arc<No
         sim.client(name.clone(), watcher.live());
     }
     for name in &plan.visitors {
-        let visitor = Visitor::new(stage.clone(), name, dice.below(u64::MAX), way(name), &docs, 3 * pause_ms);
+        let habits = visitor::Habits { pause_ms: 3 * pause_ms, deletes: plan.deletes, seed: dice.below(u64::MAX) };
+        let visitor = Visitor::new(stage.clone(), name, habits, way(name), &docs);
         sim.client(name.clone(), visitor.live());
     }
 }
 
 /// Whether everybody has what the log gives, and sees everybody else; why not.
 fn converged(stage: &Stage, disk: &Disk, plan: &Plan) -> Result<(), String> {
-    let logs: BTreeMap<String, (u64, String)> = disk
-        .histories()
+    let histories = disk.histories();
+    let logs: BTreeMap<&str, &History> = histories
         .iter()
-        .map(|history| (history.identity.id.to_string(), (history.revisions.len() as u64, history.text())))
+        .filter(|history| !history.removed)
+        .map(|history| (history.identity.id.as_str(), history))
         .collect();
+    let texts: BTreeMap<&str, String> = logs.iter().map(|(doc, history)| (*doc, history.text())).collect();
     let views = stage.views.lock();
     let mut here: Vec<&String> = plan.writers.iter().chain(&plan.watchers).collect();
     here.sort();
     for doc in &plan.docs {
-        let (head, text) = logs.get(doc).ok_or_else(|| format!("{doc} was never made"))?;
+        let log = logs.get(doc.as_str()).ok_or_else(|| format!("there is no {doc}"))?;
+        let text = &texts[doc.as_str()];
         for who in &here {
             let view = views.get(&((*who).clone(), doc.clone())).ok_or_else(|| format!("{who} has no {doc}"))?;
-            agrees(view, *head, text).map_err(|why| format!("{who} has {doc} {why}"))?;
+            agrees(view, log, text).map_err(|why| format!("{who} has {doc} {why}"))?;
             sees_everybody(view, &here).map_err(|why| format!("{who} in {doc} {why}"))?;
         }
     }

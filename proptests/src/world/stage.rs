@@ -47,6 +47,8 @@ pub struct Stage {
 /// What someone has of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
+    /// The incarnation.
+    pub epoch: String,
     /// The version.
     pub version: u64,
     /// The text.

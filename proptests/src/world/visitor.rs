@@ -30,8 +30,18 @@ pub struct Visitor {
     seq: u64,
     /// The newest edits that were granted, as they were asked for and answered.
     granted: Vec<Granted>,
+    habits: Habits,
+}
+
+/// How someone comes.
+#[derive(Debug, Clone, Copy)]
+pub struct Habits {
     /// Milliseconds between two requests, on the average.
-    pause_ms: u64,
+    pub pause_ms: u64,
+    /// Whether they delete documents.
+    pub deletes: bool,
+    /// What else they do comes from this.
+    pub seed: u64,
 }
 
 /// An edit that was granted.
@@ -44,17 +54,18 @@ struct Granted {
 
 impl Visitor {
     /// A visitor of these documents.
-    pub fn new(stage: Arc<Stage>, name: &str, seed: u64, way: Way, docs: &[String], pause_ms: u64) -> Self {
-        let (name, docs) = (name.to_owned(), docs.to_vec());
-        Visitor { stage, name, dice: Dice::new(seed), way, docs, seq: 0, granted: Vec::new(), pause_ms }
+    pub fn new(stage: Arc<Stage>, name: &str, habits: Habits, way: Way, docs: &[String]) -> Self {
+        let (name, docs, dice) = (name.to_owned(), docs.to_vec(), Dice::new(habits.seed));
+        Visitor { stage, name, dice, way, docs, seq: 0, granted: Vec::new(), habits }
     }
 
     /// Reads and edits until it is calm.
     pub async fn live(mut self) -> turmoil::Result {
         while !self.stage.is_calm() {
-            sleep(Duration::from_millis(1 + self.dice.below(2 * self.pause_ms))).await;
+            sleep(Duration::from_millis(1 + self.dice.below(2 * self.habits.pause_ms))).await;
             let doc = self.docs[self.dice.below(self.docs.len() as u64) as usize].clone();
-            match self.dice.below(10) {
+            match self.dice.below(if self.habits.deletes { 11 } else { 10 }) {
+                10 => self.delete(&doc).await,
                 9 => self.say_again().await,
                 0..3 => self.read_history(&doc).await,
                 3..6 => self.read_past(&doc).await,
@@ -73,7 +84,13 @@ impl Visitor {
         match asked.await {
             Ok(Ok(answer)) => {
                 self.note(format_args!("{method} {path} {body}: {} {}", answer.status, answer.body));
-                if !matches!(answer.status, 200..=299 | 404 | 409 | 429 | 500 | 503) && !self.stage.was_restored() {
+                let expected = match answer.status {
+                    200..=299 | 404 | 409 | 429 | 500 | 503 => true,
+                    // Another incarnation.
+                    412 => path.split(['/', '?']).nth(3).is_some_and(|doc| self.is_doomed(doc)),
+                    _ => false,
+                };
+                if !expected && !self.stage.was_restored() {
                     self.stage.fail(&self.name, format_args!("{method} {path} {body}: {answer:?}"));
                 }
                 Some(answer)
@@ -95,13 +112,38 @@ impl Visitor {
         if answer.status == 200 { serde_json::from_str(&answer.body).ok() } else { None }
     }
 
+    fn is_doomed(&self, doc: &str) -> bool {
+        self.stage.ledger.lock().is_doomed(doc)
+    }
+
+    /// Takes a document away, and asks again until it is gone.
+    async fn delete(&mut self, doc: &str) {
+        let Some((epoch, ..)) = self.read(doc, "").await else { return };
+        self.stage.ledger.lock().dooms(doc);
+        self.stage.count("deletion");
+        while !self.stage.is_calm() {
+            match self.ask("DELETE", &format!("/v1/docs/{doc}"), "").await {
+                // Not found: it was gone before, by this visitor's earlier request or another's.
+                Some(answer) if matches!(answer.status, 204 | 404) => {
+                    // A document made anew may be what was taken away; the one read before is gone in any case.
+                    return self.stage.ledger.lock().buries(doc, &epoch);
+                }
+                _ => sleep(Duration::from_millis(200 + self.dice.below(800))).await,
+            }
+        }
+    }
+
     /// The document now: its spot and text.
     async fn read(&mut self, doc: &str, query: &str) -> Option<(String, u64, String)> {
+        let buried = self.stage.ledger.lock().buried(doc);
         let now = self.get(&format!("/v1/docs/{doc}{query}")).await?;
         let of = |name: &str| now[name].as_str().unwrap_or_default().to_owned();
         let (epoch, version, chain, text) = (of("epoch"), now["version"].as_u64()?, of("chain"), of("content"));
         if let Err(why) = self.stage.ledger.lock().sees(&self.name, doc, (epoch.clone(), version, chain), &text) {
             self.stage.fail(&self.name, why);
+        }
+        if buried.contains(&epoch) && !self.stage.was_restored() {
+            self.stage.fail(&self.name, format_args!("{doc} is there again, after its deletion: {now}"));
         }
         Some((epoch, version, text))
     }
@@ -183,6 +225,8 @@ impl Visitor {
         let Some(again) = self.ask("POST", &format!("/v1/docs/{doc}/edits"), &body).await else { return };
         let as_it_should = match again.status {
             200 => newest && again.body == answer,
+            // Gone since, or another in its place.
+            404 | 412 => self.is_doomed(&doc),
             409 => !newest && again.code() == "seq_out_of_order",
             status => matches!(status, 429 | 500 | 503),
         };

@@ -1,6 +1,6 @@
 //! Someone who reads over a raw WebSocket, with code of its own: every revision in order, who is here, and where they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +41,11 @@ struct Page {
     /// The connections that are here, with the name of their user and their state.
     people: BTreeMap<String, (String, Option<String>)>,
     open: bool,
+    /// Whether it was asked for and the answer has not come: then it is not asked for again, so that the answer is to be
+    /// held against the place that is here.
+    awaited: bool,
+    /// The incarnations that were known to be gone when it was asked for.
+    buried: BTreeSet<String>,
 }
 
 /// The line is no longer of use.
@@ -59,7 +64,7 @@ impl Watcher {
     pub async fn live(mut self) -> turmoil::Result {
         loop {
             let served = self.serve().await;
-            self.pages.values_mut().for_each(|page| page.open = false);
+            self.pages.values_mut().for_each(|page| (page.open, page.awaited) = (false, false));
             if let Err(Broken(why)) = served {
                 self.note(format_args!("is cut off: {why}"));
             }
@@ -97,7 +102,6 @@ impl Watcher {
                         0 if !calm => return Err(Broken("it leaves, and comes back".into())),
                         1 if !calm => {
                             let doc = &docs[self.dice.below(docs.len() as u64) as usize];
-                            // One whose answer is awaited is not asked for again.
                             if self.pages[doc].open {
                                 self.open(&mut socket, doc).await?;
                             }
@@ -143,7 +147,11 @@ impl Watcher {
 
     async fn open(&mut self, socket: &mut Socket, doc: &str) -> Result<(), Broken> {
         let page = self.pages.get_mut(doc).expect("one of its documents");
-        page.open = false;
+        if page.awaited {
+            return Ok(());
+        }
+        (page.open, page.awaited) = (false, true);
+        page.buried = self.stage.ledger.lock().buried(doc);
         let mut open = json!({"type": "open", "doc": doc, "create": {"kind": "text"}});
         if let Some((epoch, version, chain)) = &page.place {
             open["from"] = json!({"epoch": epoch, "version": version, "chain": chain});
@@ -178,14 +186,25 @@ impl Watcher {
             ("revision", true) if self.pages[&doc].open => self.revision(&doc, &message),
             ("presence", true) if self.pages[&doc].open => self.presence(&doc, &message),
             ("closed", true) => {
-                self.pages.get_mut(&doc).expect("one of its documents").open = false;
+                if message["code"] == "deleted" && !self.stage.ledger.lock().is_doomed(&doc) {
+                    self.stage.fail(&self.name, format_args!("is told {text}, and nobody deleted it"));
+                }
+                let page = self.pages.get_mut(&doc).expect("one of its documents");
+                page.open = false;
+                // What closed may be the stream before the last `open`.
+                if page.awaited {
+                    return Ok(());
+                }
                 sleep(Duration::from_millis(300)).await;
                 return self.open(socket, &doc).await;
             }
             ("error", true) if message["reply_to"] == "open" => {
+                self.pages.get_mut(&doc).expect("one of its documents").awaited = false;
                 sleep(Duration::from_millis(500)).await;
                 return self.open(socket, &doc).await;
             }
+            // What was said before it was heard that the document is closed.
+            ("error", true) if message["code"] == "not_open" && !self.pages[&doc].open => {}
             ("draining", _) => return Err(Broken("the server drains".into())),
             ("error", _) => self.stage.fail(&self.name, format_args!("is told {text}")),
             _ => {}
@@ -196,6 +215,9 @@ impl Watcher {
     fn opened(&mut self, doc: &str, opened: &Value) {
         let there = (text_of(&opened["epoch"]), opened["version"].as_u64().unwrap_or(0), text_of(&opened["chain"]));
         let page = self.pages.get_mut(doc).expect("one of its documents");
+        if page.buried.contains(&there.0) && !self.stage.was_restored() {
+            self.stage.fail(&self.name, format_args!("{doc} is there again, after its deletion: {there:?}"));
+        }
         // Items of a continued stream lead from where it was.
         if let Some(items) = opened["revisions"].as_array() {
             for item in items {
@@ -217,14 +239,15 @@ impl Watcher {
                 (Some(here), Some("chain")) => here.0 != there.0 || here.1 > there.1,
                 (Some(_), Some(_)) => true,
             };
-            if wrong || (reset.is_some() && !self.stage.was_restored()) {
+            let doomed = reset == Some("epoch") && self.stage.ledger.lock().is_doomed(doc);
+            if wrong || (reset.is_some() && !doomed && !self.stage.was_restored()) {
                 self.stage.fail(&self.name, format_args!("{doc} at {:?}: reset {reset:?} to {there:?}", page.place));
             }
             page.text = text_of(&opened["content"]);
             page.place = Some(there);
         }
         let page = self.pages.get_mut(doc).expect("one of its documents");
-        page.open = true;
+        (page.open, page.awaited) = (true, false);
         page.people.clear();
         self.presence(doc, &opened["presence"]);
         self.saw(doc);
@@ -271,6 +294,11 @@ impl Watcher {
                 None => self.stage.fail(&self.name, format_args!("{doc}: a state of {session}, who is not here")),
             }
         }
+        let count = change["count"].as_u64().unwrap_or(0);
+        let names: BTreeSet<_> = page.people.values().map(|(name, _)| name).collect();
+        if count < names.len() as u64 {
+            self.stage.fail(&self.name, format_args!("{doc}: {count} people are here, named are {names:?}"));
+        }
     }
 
     /// Puts what is on the screen where the end of the world is looked for.
@@ -279,11 +307,11 @@ impl Watcher {
         for (doc, page) in &self.pages {
             let key = (self.name.clone(), doc.clone());
             match &page.place {
-                Some((_, version, _)) if page.open => {
+                Some((epoch, version, _)) if page.open => {
                     let mut people: Vec<_> = page.people.values().cloned().collect();
                     people.sort();
-                    let view = View { version: *version, text: page.text.clone(), settled: true, people: Some(people) };
-                    views.insert(key, view);
+                    let (epoch, version, text) = (epoch.clone(), *version, page.text.clone());
+                    views.insert(key, View { epoch, version, text, settled: true, people: Some(people) });
                 }
                 _ => drop(views.remove(&key)),
             }

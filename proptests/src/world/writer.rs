@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 use variorum::client::{Backoff, Client, Create, Doc, Event, Identity, Kept, Options, Why};
 use variorum::document::ClientKey;
 use variorum::ot::TextOp;
+use variorum::protocol::Code;
 
 use super::ledger::{Ack, inserted_by};
 use super::net::{Gate, Way, url};
@@ -291,7 +292,8 @@ impl Writer {
             Event::Reset { why, unsent, text } => {
                 stage.note(name, format_args!("{doc} is taken anew: {why:?}, unsent {unsent:?}"));
                 stage.count("reset");
-                if !matches!(&why, Why::Place(_)) || !stage.was_restored() {
+                let doomed = matches!(&why, Why::Place(reason) if reason == "epoch") && stage.ledger.lock().is_doomed(doc);
+                if !doomed && (!matches!(&why, Why::Place(_)) || !stage.was_restored()) {
                     stage.fail(name, format_args!("{doc} was taken anew: {why:?}"));
                 }
                 if let Some(unsent) = unsent {
@@ -301,7 +303,9 @@ impl Writer {
             }
             Event::Closed { closed, unsent } => {
                 stage.note(name, format_args!("{doc} is closed: {closed}, unsent {unsent:?}"));
-                if !stage.was_restored() {
+                let gone = matches!(closed.code, Some(Code::Deleted | Code::UnknownDocument));
+                let doomed = gone && stage.ledger.lock().is_doomed(doc);
+                if !doomed && !stage.was_restored() {
                     stage.fail(name, format_args!("{doc} was closed: {closed}"));
                 }
                 if let Some(unsent) = unsent {
@@ -319,9 +323,10 @@ impl Writer {
             match sheet {
                 None => drop(views.remove(&key)),
                 Some(sheet) => {
-                    let (version, settled) =
-                        sheet.doc.look(|machine| (machine.version().0, machine.is_open() && machine.is_synchronized()));
-                    views.insert(key, View { version, text: sheet.shown.clone(), settled, people: None });
+                    let (place, settled) =
+                        sheet.doc.look(|machine| (machine.place(), machine.is_open() && machine.is_synchronized()));
+                    let (epoch, version) = place.map_or_else(Default::default, |place| (place.epoch, place.version.0));
+                    views.insert(key, View { epoch, version, text: sheet.shown.clone(), settled, people: None });
                 }
             }
         }
