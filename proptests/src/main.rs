@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use proptests::{golden, hostile, model, mutants, twins, versions, world};
@@ -44,6 +45,9 @@ enum Command {
     Mutants {
         /// Only those whose names begin so: `03`, for instance.
         names: Vec<String>,
+        /// How long the suites together may take to notice one.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
     },
     /// Write random questions to the algebra with its answers, a line of JSON each.
     Ask {
@@ -102,7 +106,7 @@ fn main() -> ExitCode {
         Command::Echo { listen } => said(proptests::conformance::serve(listen)),
         Command::Hostile { inputs, frames, pace, seed } => said(hostile::command(inputs, frames, pace, seed)),
         Command::Model => said(model::command()),
-        Command::Mutants { names } => said(mutants::hunt(&names)),
+        Command::Mutants { names, minutes } => said(mutants::hunt(&names, Duration::from_secs(60 * minutes))),
         Command::Ask { seed, count } => {
             twins::ask(seed, count, &mut BufWriter::new(io::stdout().lock())).map_err(|error| error.to_string())
         }

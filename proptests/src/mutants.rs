@@ -6,14 +6,12 @@
 mod shell;
 mod suites;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use self::shell::{Ended, copy_tree, run};
 use self::suites::Suite;
-
-/// How long all suites together may take to notice one bug.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How long the first build of a new copy may take.
 const FIRST_BUILD: Duration = Duration::from_secs(3_600);
@@ -65,38 +63,46 @@ impl Mutant {
         if output.status.success() { Ok(()) } else { Err(said()) }
     }
 
-    /// Runs the suites from the cheapest on until one fails.
-    fn hunt(&self, tree: &Path, suites: &[Suite]) -> Result<Option<Catch>, String> {
+    /// Runs the suites until one fails: the one that noticed this bug the last time, then from the cheapest on.
+    fn hunt(&self, tree: &Path, suites: &[Suite], noticed: Option<&String>, patience: Duration) -> Fate {
         let began = Instant::now();
-        for suite in suites.iter().filter(|suite| suite.is_of_client() == self.in_client) {
-            let left = PATIENCE.saturating_sub(began.elapsed());
+        let mut suites: Vec<_> = suites.iter().filter(|suite| suite.is_of_client() == self.in_client).collect();
+        suites.sort_by_key(|suite| Some(suite.name()) != noticed.map(String::as_str));
+        for suite in suites {
+            let left = patience.saturating_sub(began.elapsed());
             // What does not compile says nothing about the suites.
-            if let Some(build) = suite.build(tree)
-                && let Ended::Failed(said) = run(build, left)
-            {
-                return Err(format!("{} does not compile:\n{said}", self.name));
+            match suite.build(tree).map(|build| run(build, left)) {
+                Some(Ended::Failed(said)) => return Fate::DoesNotCompile(said),
+                Some(Ended::TooLate) => return Fate::Free,
+                None | Some(Ended::Well) => {}
             }
-            let left = PATIENCE.saturating_sub(began.elapsed());
-            let by = match run(suite.test(tree), left) {
-                Ended::Well => continue,
-                Ended::Failed(said) => suites::failed_test(&said).unwrap_or_else(|| "(all of it)".into()),
-                Ended::TooLate => return Ok(None),
-            };
-            return Ok(Some(Catch { suite: suite.name().to_owned(), by, after: began.elapsed() }));
+            let left = patience.saturating_sub(began.elapsed());
+            match run(suite.test(tree), left) {
+                Ended::Well => {}
+                Ended::Failed(said) => {
+                    let by = suites::failed_test(&said).unwrap_or_else(|| "(all of it)".into());
+                    return Fate::Caught { suite: suite.name().to_owned(), by };
+                }
+                Ended::TooLate => return Fate::Free,
+            }
         }
-        Ok(None)
+        Fate::Free
     }
 }
 
-/// Which suite noticed, by which test, and after how long, builds included.
-struct Catch {
-    suite: String,
-    by: String,
-    after: Duration,
+/// What became of a planted bug.
+enum Fate {
+    /// This suite noticed, by this test.
+    Caught { suite: String, by: String },
+    /// Nobody noticed, or not in time.
+    Free,
+    /// The compiler noticed, which says nothing.
+    DoesNotCompile(String),
 }
 
-/// Hunts the mutants whose names begin with one of `wanted`, or all. Fails if one is not caught.
-pub fn hunt(wanted: &[String]) -> Result<String, String> {
+/// Hunts the mutants whose names begin with one of `wanted`, or all, each for at most `patience`. Fails if one is not
+/// caught.
+pub fn hunt(wanted: &[String], patience: Duration) -> Result<String, String> {
     let tree = root().join("target/mutants/tree");
     copy_tree(&root(), &tree)?;
     let suites = suites::in_order(&tree);
@@ -110,19 +116,29 @@ pub fn hunt(wanted: &[String]) -> Result<String, String> {
     {
         return Err(format!("the tree does not build unbroken:\n{said}"));
     }
-    println!("| planted bug | caught by | test | seconds |\n|---|---|---|---|");
+    let mut noticed = Noticed::read(tree.join("../noticed"));
+    println!("| planted bug | caught by | test | seconds | of processor time |\n|---|---|---|---|---|");
     let mut free = Vec::new();
     for mutant in &mutants {
+        let (began, spent) = (Instant::now(), shell::spent_by_children());
         mutant.apply(&tree, false)?;
-        let caught = mutant.hunt(&tree, &suites);
+        let fate = mutant.hunt(&tree, &suites, noticed.by.get(&mutant.name), patience);
         mutant.apply(&tree, true)?;
-        match caught? {
-            Some(Catch { suite, by, after }) => {
-                println!("| {}: {} | `{suite}` | {by} | {} |", mutant.name, mutant.title, after.as_secs());
+        let took = format!("{} | {}", began.elapsed().as_secs(), (shell::spent_by_children() - spent).as_secs());
+        let Mutant { name, title, .. } = mutant;
+        match fate {
+            Fate::Caught { suite, by } => {
+                println!("| {name}: {title} | `{suite}` | {by} | {took} |");
+                noticed.note(name, suite);
             }
-            None => {
-                println!("| {}: {} | **nobody** | | |", mutant.name, mutant.title);
-                free.push(mutant.name.as_str());
+            Fate::Free => {
+                println!("| {name}: {title} | **nobody** | | {took} |");
+                free.push(name.as_str());
+            }
+            Fate::DoesNotCompile(said) => {
+                println!("| {name}: {title} | **does not compile** | | {took} |");
+                eprintln!("{name} does not compile:\n{said}");
+                free.push(name.as_str());
             }
         }
     }
@@ -130,5 +146,26 @@ pub fn hunt(wanted: &[String]) -> Result<String, String> {
         Ok(format!("all {} planted bugs were caught", mutants.len()))
     } else {
         Err(format!("{} of {} planted bugs were not caught: {}", free.len(), mutants.len(), free.join(", ")))
+    }
+}
+
+/// Which suite noticed each bug the last time, kept beside the copy of the tree.
+struct Noticed {
+    file: PathBuf,
+    by: BTreeMap<String, String>,
+}
+
+impl Noticed {
+    fn read(file: PathBuf) -> Self {
+        let lines = std::fs::read_to_string(&file).unwrap_or_default();
+        let by = lines.lines().filter_map(|line| line.split_once(' '));
+        Noticed { by: by.map(|(bug, suite)| (bug.to_owned(), suite.to_owned())).collect(), file }
+    }
+
+    fn note(&mut self, bug: &str, suite: String) {
+        self.by.insert(bug.to_owned(), suite);
+        let lines: String = self.by.iter().map(|(bug, suite)| format!("{bug} {suite}\n")).collect();
+        // Forgotten, it costs time and nothing else.
+        let _ = std::fs::write(&self.file, lines);
     }
 }

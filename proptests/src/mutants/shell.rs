@@ -49,6 +49,14 @@ pub fn run(mut command: Command, patience: Duration) -> Ended {
     ended
 }
 
+/// Processor time of all commands that have ended so far and of what they started.
+pub fn spent_by_children() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // After the name, which ends with the last bracket: the 14th and 15th field, in ticks of which there are 100 a second.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace().skip(13).take(2);
+    Duration::from_millis(fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10)
+}
+
 fn tempfile_in_target() -> PathBuf {
     std::env::temp_dir().join(format!("variorum-mutants-{}.log", std::process::id()))
 }
@@ -60,6 +68,10 @@ pub fn git(directory: &Path) -> Command {
     git
 }
 
+/// Cargo's settings: the copy lies within the tree, whose settings hold in it too. There twice, its flags would be others,
+/// and no dependency would be taken over from a build of the tree.
+const SETTINGS: &str = ".cargo/config.toml";
+
 /// Makes `tree` a copy of what git knows or would know of `root`. Only what differs is written, so that a build in the
 /// copy begins where the last one ended.
 pub fn copy_tree(root: &Path, tree: &Path) -> Result<(), String> {
@@ -70,7 +82,8 @@ pub fn copy_tree(root: &Path, tree: &Path) -> Result<(), String> {
         .output()
         .map_err(said)?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let files: BTreeSet<&str> = listed.split('\0').filter(|file| root.join(file).is_file()).collect();
+    let files: BTreeSet<&str> =
+        listed.split('\0').filter(|file| *file != SETTINGS && root.join(file).is_file()).collect();
     let before = fs::read_to_string(tree.join(".copied")).unwrap_or_default();
     for gone in before.lines().filter(|file| !files.contains(file)) {
         let _ = fs::remove_file(tree.join(gone));

@@ -4,20 +4,23 @@ use std::path::Path;
 use std::process::Command;
 
 /// Suites of `proptests/tests` that come first, in this order; all others follow by name.
-const FIRST: [&str; 12] = [
-    "laws",
+const FIRST: [&str; 13] = [
     "document",
-    "golden",
     "hub",
-    "unknown_outcome",
     "exactly_once",
     "socket",
     "requests",
+    "versions_written",
+    "door",
     "store_suite",
-    "store_damage",
+    "unknown_outcome",
+    "golden",
+    "laws",
     "model",
-    "storm",
+    "store_damage",
 ];
+/// Worlds of the sweep that comes after those.
+const WORLDS: u64 = 40;
 /// Suites that come last, because they take longest.
 const LAST: [&str; 7] = ["world", "slow_reader", "traces", "bench", "hostile", "faults", "crash"];
 /// They hold the tree together and say nothing about behaviour.
@@ -29,8 +32,12 @@ pub enum Suite {
     Proof(String),
     /// The unit tests inside the server's library.
     Library,
+    /// A few simulated worlds: a part of the suite `world` that costs little.
+    FewWorlds,
     /// The TypeScript client's tests.
     Client,
+    /// The seeded world of TypeScript clients.
+    ClientWorld,
     /// The TypeScript client against the server.
     ClientAndServer,
 }
@@ -51,8 +58,9 @@ pub fn in_order(tree: &Path) -> Vec<Suite> {
     names.sort_by_key(|name| (place(name), name.clone()));
     let proofs = names.into_iter().map(Suite::Proof);
     let mut suites: Vec<Suite> = proofs.collect();
-    suites.insert(FIRST.len().min(suites.len()), Suite::Library);
-    suites.extend([Suite::Client, Suite::ClientAndServer]);
+    let after_first = FIRST.len().min(suites.len());
+    suites.splice(after_first..after_first, [Suite::Library, Suite::FewWorlds]);
+    suites.extend([Suite::Client, Suite::ClientWorld, Suite::ClientAndServer]);
     suites
 }
 
@@ -62,14 +70,16 @@ impl Suite {
         match self {
             Suite::Proof(name) => name,
             Suite::Library => "src",
+            Suite::FewWorlds => "world-of-few-seeds",
             Suite::Client => "client-ts",
+            Suite::ClientWorld => "client-ts/e2e/world",
             Suite::ClientAndServer => "client-ts/e2e",
         }
     }
 
     /// Whether it is about the TypeScript client.
     pub fn is_of_client(&self) -> bool {
-        matches!(self, Suite::Client | Suite::ClientAndServer)
+        matches!(self, Suite::Client | Suite::ClientWorld | Suite::ClientAndServer)
     }
 
     /// What must succeed before the suite can say anything.
@@ -85,9 +95,10 @@ impl Suite {
                 npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]);
                 Some(npm)
             }
-            Suite::ClientAndServer => {
+            Suite::FewWorlds | Suite::ClientWorld | Suite::ClientAndServer => {
                 let mut cargo = cargo(tree);
-                cargo.args(["build", "--release", "--workspace", "--bin", "variorum"]);
+                let program = if matches!(self, Suite::FewWorlds) { "proptests" } else { "variorum" };
+                cargo.args(["build", "--release", "--workspace", "--bin", program]);
                 Some(cargo)
             }
         }
@@ -97,10 +108,21 @@ impl Suite {
     pub fn test(&self, tree: &Path) -> Command {
         match self {
             Suite::Proof(_) | Suite::Library => self.cargo(tree),
+            Suite::FewWorlds => {
+                let mut worlds = Command::new(tree.join("../target/release/proptests"));
+                worlds.args(["world", "--seeds", &format!("0..{WORLDS}")]);
+                worlds
+            }
             Suite::Client => {
                 let mut npm = client(tree, "npm");
                 npm.args(["test"]);
                 npm
+            }
+            Suite::ClientWorld => {
+                let mut node = client(tree, "sh");
+                node.args(["-c", "npx tsc -p tsconfig.test.json && node --test .test/e2e/world.test.js"])
+                    .env("VARIORUM", tree.join("../target/release/variorum"));
+                node
             }
             Suite::ClientAndServer => {
                 let mut npm = client(tree, "npm");
@@ -139,6 +161,10 @@ fn client(tree: &Path, program: &str) -> Command {
 /// The first test that a suite's output says has failed.
 pub fn failed_test(said: &str) -> Option<String> {
     said.lines().find_map(|line| {
+        let world = line.strip_prefix("seed ").and_then(|rest| rest.split_once(':')).map(|(seed, _)| seed);
+        if let Some(seed) = world {
+            return Some(format!("seed {seed}"));
+        }
         let rust = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"));
         let node =
             line.trim_start().strip_prefix("✖ ").map(|rest| rest.rsplit_once(" (").map_or(rest, |(name, _)| name));

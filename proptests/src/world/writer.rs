@@ -292,7 +292,8 @@ impl Writer {
             Event::Reset { why, unsent, text } => {
                 stage.note(name, format_args!("{doc} is taken anew: {why:?}, unsent {unsent:?}"));
                 stage.count("reset");
-                let doomed = matches!(&why, Why::Place(reason) if reason == "epoch") && stage.ledger.lock().is_doomed(doc);
+                let doomed =
+                    matches!(&why, Why::Place(reason) if reason == "epoch") && stage.ledger.lock().is_doomed(doc);
                 if !doomed && (!matches!(&why, Why::Place(_)) || !stage.was_restored()) {
                     stage.fail(name, format_args!("{doc} was taken anew: {why:?}"));
                 }
