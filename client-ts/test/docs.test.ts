@@ -12,7 +12,7 @@ test("the examples compile", () => {
   const folder = new URL(".test/examples/", root);
   mkdirSync(folder, { recursive: true });
   let examples = 0;
-  for (const page of ["README.md", "../docs/client.md"]) {
+  for (const page of ["README.md", "../README.md", "../docs/client.md"]) {
     for (const [, kind, code] of readFileSync(new URL(page, root), "utf8").matchAll(/```(tsx?)\n(.*?)```/gs)) {
       writeFileSync(new URL(`example${++examples}.${kind}`, folder), code!);
     }

@@ -31,7 +31,7 @@ impl Fault {
         ]);
         strace.args(["-p", &server.pid().to_string()]);
         strace.stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut tracer = strace.spawn().expect("strace is there: `make setup` installs it");
+        let mut tracer = strace.spawn().expect("strace is there: `make test-setup` installs it");
         // It says so once it holds every thread.
         let mut words = BufReader::new(tracer.stderr.take().expect("its words are piped"));
         let mut line = String::new();
