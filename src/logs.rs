@@ -1,5 +1,7 @@
 //! Where what happens is written down: lines on standard error, and spans to an OpenTelemetry collector if one is named.
 
+use std::io::IsTerminal;
+
 use clap::{Args, ValueEnum};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
@@ -74,7 +76,9 @@ impl Drop for Logs {
 pub fn start(flags: &Flags) -> Result<Logs, LogError> {
     let filter =
         EnvFilter::try_new(&flags.log).map_err(|error| LogError::Filter { filter: flags.log.clone(), error })?;
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    // Colours are for terminals alone: a file or a journal would keep their escape codes.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let lines = match flags.log_format {
         Format::Text => lines.boxed(),
         Format::Json => lines.json().boxed(),

@@ -103,7 +103,8 @@ impl<C: Connector> Http<C> {
     ) -> Result<Bytes, RequestError> {
         let (host, port) = (self.host.as_str(), self.port);
         let failed = |error: &dyn std::fmt::Display| RequestError::Failed(format!("{host}:{port}: {error}"));
-        let io = self.connector.connect(host, port).await.map_err(|error| failed(&error))?;
+        let unreached = |error| RequestError::Failed(format!("no server answers at {host}:{port}: {error}"));
+        let io = self.connector.connect(host, port).await.map_err(unreached)?;
         let (mut sender, connection) = handshake(TokioIo::new(io)).await.map_err(|error| failed(&error))?;
         // It ends with the answer.
         let connection = tokio::spawn(connection);

@@ -27,7 +27,8 @@ pub(super) fn decoded<'p>(name: &str, encoded: &'p str) -> Result<Cow<'p, str>, 
 
 /// A number in the query.
 pub(super) fn number(query: &Query, name: &'static str) -> Result<Option<u64>, Problem> {
-    query.get(name).map(|text| parse(name, text)).transpose()
+    let expected = |text| bad(format!("`{name}` is {text:?}; expected a whole number"));
+    query.get(name).map(|text| text.parse().map_err(|_| expected(text))).transpose()
 }
 
 /// How many things one answer may hold at most: `limit` in the query, from 1 to `most`.
