@@ -332,6 +332,15 @@ test("where the server demands a token, a link brings it or the user is asked, a
   assert.equal(await ben.read(), "for eyes that may");
   await ana.page.getByRole("button", { name: "People here: 2" }).click();
   await ana.page.getByRole("button", { name: "Ben" }).waitFor();
+
+  // Followed in the tab that asks, a link changes the fragment alone.
+  const cem = await someone("ignored");
+  await cem.page.goto(`${guarded.url}/d/guarded`);
+  await cem.page.getByLabel("Token").waitFor();
+  await cem.page.goto(`${guarded.url}/d/guarded#token=${token("Cem", "write")}`);
+  await cem.text.waitFor();
+  assert.equal(await cem.read(), "for eyes that may");
+  assert.equal(cem.page.url(), `${guarded.url}/d/guarded`);
   await guarded.stop();
   rmSync(folder, { recursive: true });
 });

@@ -52,7 +52,8 @@ export const Notices = ({ doc }: { doc?: string }) => {
             {problem.code === "superseded" ? "This document is open elsewhere with this tab's identity." : `The server ended the connection: ${problem.message}.`}
           </Notice>
         ) : (
-          offline && (
+          offline &&
+          asked === "no" && (
             <Notice action="Try now" onAction={() => client.reconnect()}>
               <strong>You are offline.</strong>{" "}
               {volatile ? "What you write is kept in this tab: leave it open until you are back." : "What you write is kept in this browser, and sent when you are back."}

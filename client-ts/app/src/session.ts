@@ -27,6 +27,8 @@ const subjectOf = (token: string | undefined): string => {
 };
 
 takeToken();
+// A link followed where its document is open already changes the fragment alone, and loads nothing.
+addEventListener("hashchange", () => takeToken() && location.reload());
 const account = subjectOf(token.value);
 
 let given: (token: string) => void = () => {};

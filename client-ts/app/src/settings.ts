@@ -20,12 +20,13 @@ export const letters = kept<Letters>("letters", (found) => (found === "mono" ? "
 /** Proof of who the user is, where the server asks for it. It comes from a link's fragment, which is never sent, or from a prompt. */
 export const token = kept<string | undefined>("token", (found) => (typeof found === "string" && found ? found : undefined));
 
-/** Takes the token out of the page's address, so that it is not shared with it. */
-export const takeToken = (): void => {
+/** Takes the token out of the page's address, so that it is not shared with it. Says whether there was one. */
+export const takeToken = (): boolean => {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!given) return;
+  if (!given) return false;
   token.value = given;
   history.replaceState(history.state, "", location.pathname + location.search);
+  return true;
 };
 
 /** Keeps the page in the chosen colours and letters. */
