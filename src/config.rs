@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde::Deserialize;
 
 use crate::limits::{BadLimit, Limits};
@@ -24,10 +25,10 @@ pub struct Flags {
     #[arg(long, env = "VARIORUM_DATA", value_name = "DIR", conflicts_with = "memory")]
     pub data: Option<PathBuf>,
     /// Keep documents in memory only: they are gone when the server stops
-    #[arg(long, env = "VARIORUM_MEMORY")]
+    #[arg(long, env = "VARIORUM_MEMORY", value_parser = BoolishValueParser::new())]
     pub memory: bool,
     /// Go on although the newest commits are lost (the server says when this is needed, and what is lost)
-    #[arg(long, env = "VARIORUM_ACCEPT_LOSS")]
+    #[arg(long, env = "VARIORUM_ACCEPT_LOSS", value_parser = BoolishValueParser::new())]
     pub accept_loss: bool,
     /// File that holds the secret by which access tokens are checked; without one, everyone is let in
     #[arg(long, env = "VARIORUM_AUTH_SECRET", value_name = "FILE")]
@@ -36,7 +37,7 @@ pub struct Flags {
     #[arg(long, env = "VARIORUM_AUTH_AUDIENCE", value_name = "NAME")]
     pub auth_audience: Option<String>,
     /// Listen beyond this machine although there is no secret: everyone who reaches the server may do everything
-    #[arg(long, env = "VARIORUM_OPEN")]
+    #[arg(long, env = "VARIORUM_OPEN", value_parser = BoolishValueParser::new())]
     pub open: bool,
     /// Origin whose web pages may use the server from a browser, beside the server's own; may be given several times, and
     /// `*` is every one
