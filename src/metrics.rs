@@ -89,6 +89,8 @@ pub struct StoreCounts {
     pub slice_seconds: Counter,
     /// Revisions folded into pages.
     pub folded: IntCounter,
+    /// Revisions squashed by pruning.
+    pub pruned: IntCounter,
     /// Checkpoints of the write-ahead log.
     pub checkpoints: IntCounter,
     /// Bytes of the write-ahead log when last looked at.
@@ -169,6 +171,7 @@ impl Metrics {
                 slices: make.counter("variorum_fold_slices_total", "slices of pages and other derived rows written"),
                 slice_seconds: make.seconds("variorum_fold_seconds_total", "time the store's writer spent on slices"),
                 folded: make.counter("variorum_folded_revisions_total", "revisions folded into pages"),
+                pruned: make.counter("variorum_pruned_revisions_total", "revisions squashed by pruning"),
                 checkpoints: make.counter("variorum_checkpoints_total", "checkpoints of the write-ahead log"),
                 log_bytes: make.gauge("variorum_wal_bytes", "bytes of the write-ahead log when last looked at"),
             },

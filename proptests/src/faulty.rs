@@ -8,8 +8,8 @@ use variorum::document::{
     Version,
 };
 use variorum::store::{
-    AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Labelled, Listed, MemoryStore, Pending,
-    Store, StoreError, Tail,
+    AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Kept, Labelled, Listed, MemoryStore,
+    Pending, Pruned, PrunedPast, Store, StoreError, Tail,
 };
 
 /// What becomes of a call.
@@ -36,7 +36,7 @@ pub enum Call {
     Append,
     /// `put_label`, `delete_label`
     Label,
-    /// `remove`
+    /// `remove`, `prune`
     Remove,
     /// A read of content, `tail` or `snapshot_before`.
     Content,
@@ -203,6 +203,18 @@ impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Store for Faulty<F> {
         most: usize,
     ) -> Pending<'a, Result<Vec<Listed>, StoreError>> {
         self.meet(Call::Read, move |store| store.list(prefix, after, most))
+    }
+
+    fn kept(&self, document: Incarnation) -> Pending<'_, Result<Kept, StoreError>> {
+        self.meet(Call::Read, move |store| store.kept(document))
+    }
+
+    fn adopt(&self, document: Incarnation, past: PrunedPast) -> Pending<'_, Result<(), AppendError>> {
+        self.meet(Call::Append, move |store| store.adopt(document, past))
+    }
+
+    fn prune(&self, document: Incarnation, to: Version, preview: bool) -> Pending<'_, Result<Pruned, StoreError>> {
+        self.meet(Call::Remove, move |store| store.prune(document, to, preview))
     }
 
     fn remove(&self, document: Incarnation) -> Pending<'_, Result<(), StoreError>> {

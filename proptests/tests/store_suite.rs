@@ -1,5 +1,8 @@
 //! What every engine of the store does, held against the memory engine: the trait's promises, each as a test.
 
+#[path = "store_suite/pruning.rs"]
+mod pruning;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -724,7 +727,7 @@ fn a_store_of_the_first_format_is_raised() {
         let conn = rusqlite::Connection::open(world.directory.path().join("variorum.db")).unwrap();
         conn.execute_batch(
             "DROP TABLE labels; DROP TABLE removed; DROP TABLE branches; DROP TABLE marks; DROP TABLE ledger;
-            PRAGMA user_version = 1",
+            DROP TABLE steps; PRAGMA user_version = 1",
         )
         .unwrap();
         drop(conn);

@@ -72,6 +72,23 @@ impl LedgerPage {
         }
     }
 
+    /// Leaves out what is after a version within it.
+    pub fn cut(&mut self, to: Version) {
+        let count = to.since(self.from) as usize;
+        if count >= self.times.len() {
+            return;
+        }
+        self.times.truncate(count);
+        self.changed.truncate(count);
+        self.hands.truncate(if count == 0 { 0 } else { self.hand_at(count - 1) + 1 });
+        if let Some((until, _)) = self.hands.last_mut() {
+            *until = count as u32;
+        }
+        // They stand in the order in which they came.
+        let users = self.hands.iter().map(|(_, user)| *user as usize + 1).max().unwrap_or(0);
+        self.users.truncate(users);
+    }
+
     /// The version after its last revision.
     pub fn to(&self) -> Version {
         Version(self.from.0 + self.times.len() as u64)

@@ -32,6 +32,20 @@ pub enum Refusal {
         /// The newest version.
         head: Version,
     },
+    /// The base is a version of which the history since is no longer kept.
+    #[error("the edit is based on version {base}, which is no longer kept; the oldest from which all are is {oldest}")]
+    VersionPruned {
+        /// The version the edit is based on.
+        base: Version,
+        /// The oldest version from which on all are kept.
+        oldest: Version,
+    },
+    /// The edit was taken before, as a revision that is no longer kept by itself.
+    #[error("the edit was taken before, as version {version}, which is no longer kept; it is not taken again")]
+    TakenAndPruned {
+        /// The version that it became.
+        version: Version,
+    },
     /// A later edit of the same client was taken before.
     #[error("the edit has seq {seq}, but seq {last} of this client was already taken")]
     SeqOutOfOrder {

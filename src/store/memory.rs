@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::kept::{bounds, horizon};
 use super::lineage::Lineage;
 use super::{
-    APPEND_BYTES_MAX, AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, LABELS_MAX, Labelled,
-    Listed, Pending, Store, StoreError, Tail, as_many_as_weigh,
+    APPEND_BYTES_MAX, AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Kept, LABELS_MAX,
+    Labelled, Listed, Pending, Pruned, PrunedPast, Store, StoreError, Tail, as_many_as_weigh,
 };
 use crate::document::{
-    ClientKey, DocumentId, FAN_OUT, Identity, LEDGER_PAGE, Label, LabelName, LedgerPage, Revision, Snapshot, Stretch,
-    Taken, Time, Trail, Version,
+    ClientKey, DocumentId, FAN_OUT, Identity, LEDGER_PAGE, Label, LabelName, LedgerPage, Revision, Snapshot, Step,
+    Stretch, Taken, Time, Trail, Version,
 };
 
 /// A log per document, in memory.
@@ -33,7 +34,10 @@ struct State {
 struct Log {
     identity: Identity,
     begins: Option<BranchPoint>,
-    /// Its own revisions: the first follows the version where it begins.
+    /// What is left of revisions that were pruned, and who made them.
+    steps: Vec<Step>,
+    pruned: BTreeMap<u64, LedgerPage>,
+    /// Its own revisions: the first follows the version where it begins, or the horizon.
     revisions: Vec<Arc<Revision>>,
     /// Composed blocks of 64, 512, ...: `(level, i)` covers `8^(level+2)` revisions from `i` times that.
     blocks: HashMap<(usize, u64), Stretch>,
@@ -55,6 +59,8 @@ impl Log {
         Log {
             identity,
             begins,
+            steps: Vec::new(),
+            pruned: BTreeMap::new(),
             revisions: Vec::new(),
             blocks: HashMap::new(),
             trails: HashMap::new(),
@@ -64,9 +70,60 @@ impl Log {
         }
     }
 
-    /// The version before its own revisions.
+    /// The version before its own revisions: where it begins, or its horizon.
     fn start(&self) -> Version {
-        self.begins.map_or(Version::ZERO, |begins| begins.version)
+        match self.steps.last() {
+            Some(last) => last.to(),
+            None => self.begins.map_or(Version::ZERO, |begins| begins.version),
+        }
+    }
+
+    fn kept(&self) -> Kept {
+        let place = |step: &Step| {
+            let Stretch { to, chain, time, .. } = step.stretch;
+            Head { version: to, chain, time }
+        };
+        Kept::new(self.steps.iter().map(place).collect())
+    }
+
+    /// The steps within `(from, to]` of its own, both of which are kept, and where they end.
+    fn steps(&self, from: Version, to: Version) -> (impl Iterator<Item = &Step>, Version) {
+        let within = move |step: &&Step| from <= step.from() && step.to() <= to;
+        let end = self.steps.iter().rfind(within).map_or(from, |step| step.to());
+        (self.steps.iter().filter(within), end)
+    }
+
+    /// Squashes the revisions up to the last of these versions into steps that end at each.
+    fn prune(&mut self, bounds: &[Version]) {
+        let Some(horizon) = bounds.last().copied().filter(|horizon| *horizon >= self.start()) else { return };
+        for page in self.start().0 / LEDGER_PAGE..horizon.0.div_ceil(LEDGER_PAGE) {
+            let to = horizon.min(Version((page + 1) * LEDGER_PAGE));
+            let mut kept = self.ledger_page(page, to);
+            kept.cut(to);
+            self.pruned.insert(page, kept);
+        }
+        let count = horizon.since(self.start()) as usize;
+        let gone = self.revisions.drain(..count);
+        let mut rest = self.steps.drain(..).chain(gone.map(|revision| Step::of(&revision))).peekable();
+        let mut steps = Vec::new();
+        for bound in bounds {
+            let within = std::iter::from_fn(|| rest.next_if(|step| step.to() <= *bound)).collect();
+            steps.push(Step::join_all(within).expect("something lies between two versions"));
+        }
+        drop(rest);
+        self.steps = steps;
+        self.blocks.retain(|(level, place), _| place * block_size(*level) >= horizon.0);
+        self.trails.retain(|(level, place), _| place * block_size(level + 1) >= horizon.0);
+        self.snapshots.retain(|snapshot| snapshot.version >= horizon);
+    }
+
+    /// A page of the ledger up to a version of its own.
+    fn ledger_page(&self, number: u64, to: Version) -> LedgerPage {
+        let from = Version(number * LEDGER_PAGE);
+        let mut page = self.pruned.get(&number).cloned().unwrap_or_else(|| LedgerPage::of(from, &[]));
+        page.cut(to);
+        page.add(if page.to() < to { self.range(page.to(), to) } else { &[] });
+        page
     }
 
     fn head(&self) -> Version {
@@ -185,7 +242,8 @@ impl State {
             return Ok(Created::Existing(found));
         }
         if let Some(begins) = begins {
-            self.log(begins.parent)?;
+            let (kept, root) = self.kept(begins.parent)?;
+            kept.check_whole(root, begins.version)?;
         }
         let incarnation = Incarnation(self.logs.len() as u64 + 1);
         self.names.insert(identity.id.clone(), incarnation);
@@ -206,6 +264,18 @@ impl State {
         Ok(())
     }
 
+    fn adopt(&mut self, document: Incarnation, past: PrunedPast) -> Result<(), AppendError> {
+        let log = self.log_mut(document)?;
+        let head = log.head();
+        if head > Version::ZERO {
+            return Err(AppendError::Conflict { head });
+        }
+        log.steps = past.steps;
+        log.pruned = (0..).zip(past.ledger).collect();
+        log.taken = past.taken.into_iter().collect();
+        Ok(())
+    }
+
     fn lineage(&self, document: Incarnation) -> Result<Lineage, StoreError> {
         Lineage::of(document, |document| Ok(self.log(document)?.begins))
     }
@@ -213,7 +283,9 @@ impl State {
     fn range(&self, document: Incarnation, from: Version, to: Version) -> Result<Vec<Arc<Revision>>, StoreError> {
         let mut range = Vec::new();
         for piece in self.lineage(document)?.split(from, to) {
-            range.extend_from_slice(self.log(piece.document)?.range(piece.from, piece.to));
+            let log = self.log(piece.document)?;
+            log.kept().check_whole(piece.document, piece.from)?;
+            range.extend_from_slice(log.range(piece.from, piece.to));
         }
         Ok(range)
     }
@@ -221,9 +293,70 @@ impl State {
     fn stretches(&self, document: Incarnation, from: Version, to: Version) -> Result<Vec<Stretch>, StoreError> {
         let mut stretches = Vec::new();
         for piece in self.lineage(document)?.split(from, to) {
-            stretches.extend(self.log(piece.document)?.cover(piece.from, piece.to, usize::MAX));
+            let log = self.log(piece.document)?;
+            log.kept().check(piece.document, piece.from)?;
+            log.kept().check(piece.document, piece.to)?;
+            let (steps, at) = log.steps(piece.from, piece.to);
+            stretches.extend(steps.map(|step| step.stretch.clone()));
+            stretches.extend(log.cover(at, piece.to, usize::MAX));
         }
         Ok(stretches)
+    }
+
+    fn trail(&self, document: Incarnation, from: Version, to: Version) -> Result<Option<Trail>, StoreError> {
+        let mut trails = Vec::new();
+        for piece in self.lineage(document)?.split(from, to) {
+            let log = self.log(piece.document)?;
+            log.kept().check(piece.document, piece.from)?;
+            log.kept().check(piece.document, piece.to)?;
+            let (steps, at) = log.steps(piece.from, piece.to);
+            trails.extend(steps.map(Step::trail));
+            trails.extend(log.marked_cover(at, piece.to, usize::MAX));
+        }
+        Ok(Trail::join_all(trails))
+    }
+
+    fn ledger(&self, document: Incarnation, number: u64) -> Result<LedgerPage, StoreError> {
+        let from = Version(number * LEDGER_PAGE);
+        let to = Version(from.0 + LEDGER_PAGE).min(self.log(document)?.head());
+        let mut pieces = self.lineage(document)?.split(from, to).into_iter();
+        let first = pieces.next().expect("a page begins before the head");
+        let mut page = self.log(first.document)?.ledger_page(number, first.to);
+        for piece in pieces {
+            page.add(self.log(piece.document)?.range(piece.from, piece.to));
+        }
+        Ok(page)
+    }
+
+    /// What is kept of a document's history, and of whose log that is.
+    fn kept(&self, document: Incarnation) -> Result<(Kept, Incarnation), StoreError> {
+        let root = self.lineage(document)?.root();
+        Ok((self.log(root)?.kept(), root))
+    }
+
+    fn prune(&mut self, document: Incarnation, to: Version, preview: bool) -> Result<Pruned, StoreError> {
+        self.open()?;
+        let log = self.log(document)?;
+        let before = log.steps.last().map_or(Version::ZERO, |step| step.to());
+        if log.begins.is_some() {
+            return Ok(Pruned { before, horizon: before, kept: Vec::new() });
+        }
+        let (mut oldest, mut labelled) = (None::<Version>, Vec::new());
+        let mut family = vec![document];
+        while let Some(number) = family.pop() {
+            labelled.extend(self.log(number)?.labels.values().map(|label| label.version));
+            for branch in self.branches(number)? {
+                let begins = branch.begins.expect("a branch begins at a version").version;
+                oldest = Some(oldest.map_or(begins, |oldest| oldest.min(begins)));
+                family.push(branch.incarnation);
+            }
+        }
+        let kept = bounds(horizon(to, log.head(), oldest).max(before), labelled);
+        let horizon = kept.last().copied().unwrap_or_default();
+        if !preview {
+            self.log_mut(document)?.prune(&kept);
+        }
+        Ok(Pruned { before, horizon, kept })
     }
 
     fn head(&self, document: Incarnation) -> Result<Head, StoreError> {
@@ -231,6 +364,10 @@ impl State {
         if version == Version::ZERO {
             let genesis = Snapshot::genesis(&self.log(self.lineage(document)?.root())?.identity);
             return Ok(Head { version, chain: genesis.chain, time: genesis.time });
+        }
+        // As an import leaves it that was cut off there.
+        if let Some(horizon) = self.log(document)?.kept().place(version) {
+            return Ok(*horizon);
         }
         let last = self.range(document, Version(version.0 - 1), version)?;
         let last = last.first().expect("a range of one has one revision");
@@ -240,9 +377,16 @@ impl State {
     fn snapshot_before(&self, document: Incarnation, version: Version) -> Result<Option<Snapshot>, StoreError> {
         let lineage = self.lineage(document)?;
         for piece in lineage.split(Version::ZERO, version).iter().rev() {
-            let kept = self.log(piece.document)?.snapshots.iter().rev();
+            let log = self.log(piece.document)?;
+            let horizon = log.kept().horizon();
+            let kept = log.snapshots.iter().rev().filter(|snapshot| snapshot.version >= horizon);
             if let Some(snapshot) = kept.clone().find(|snapshot| snapshot.version <= piece.to) {
                 return Ok(Some(snapshot.clone()));
+            }
+            if Version::ZERO < horizon && horizon <= piece.to {
+                let mut snapshot = Snapshot::genesis(&log.identity);
+                log.steps.iter().for_each(|step| snapshot.forward(&step.stretch).expect("steps of one log fit"));
+                return Ok(Some(snapshot));
             }
         }
         match lineage.is_branch() {
@@ -256,6 +400,10 @@ impl State {
         let own = log.revisions.partition_point(|revision| revision.time <= time) as u64;
         match log.begins {
             Some(begins) if own == 0 => Ok(self.version_at(begins.parent, time)?.min(begins.version)),
+            None if own == 0 => {
+                let times = log.pruned.values().flat_map(|page| &page.times);
+                Ok(Version(times.take_while(|then| **then <= time).count() as u64))
+            }
             _ => Ok(Version(log.start().0 + own)),
         }
     }
@@ -270,10 +418,12 @@ impl State {
     }
 
     fn put_label(&mut self, document: Incarnation, label: Label) -> Result<Labelled, StoreError> {
+        let (kept, root) = self.kept(document)?;
         let labels = &mut self.log_mut(document)?.labels;
         if let Some(existing) = labels.get(&label.name) {
             return Ok(Labelled::Existing(existing.clone()));
         }
+        kept.check(root, label.version)?;
         if labels.len() >= LABELS_MAX {
             return Ok(Labelled::Full);
         }
@@ -350,7 +500,8 @@ impl Store for MemoryStore {
         self.read(document, |state, log| {
             let snapshot = state.snapshot_before(document, log.head())?;
             let from = snapshot.as_ref().map_or(Version::ZERO, |snapshot| snapshot.version);
-            Ok(Tail { snapshot, revisions: state.range(document, from, log.head())? })
+            let (kept, _) = state.kept(document)?;
+            Ok(Tail { snapshot, revisions: state.range(document, from, log.head())?, kept })
         })
     }
 
@@ -388,23 +539,12 @@ impl Store for MemoryStore {
         from: Version,
         to: Version,
     ) -> Pending<'_, Result<Option<Trail>, StoreError>> {
-        self.read(document, |state, _| {
-            let mut trails = Vec::new();
-            for piece in state.lineage(document)?.split(from, to) {
-                trails.extend(state.log(piece.document)?.marked_cover(piece.from, piece.to, usize::MAX));
-            }
-            Ok(Trail::join_all(trails))
-        })
+        self.read(document, |state, _| state.trail(document, from, to))
     }
 
     fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<Arc<LedgerPage>>, StoreError>> {
-        self.read(document, |state, log| {
-            let page = |number: u64| {
-                let from = Version(number * LEDGER_PAGE);
-                let to = Version(from.0 + LEDGER_PAGE).min(log.head());
-                Ok(Arc::new(LedgerPage::of(from, &state.range(document, from, to)?)))
-            };
-            pages.into_iter().map(page).collect()
+        self.read(document, |state, _| {
+            pages.into_iter().map(|number| state.ledger(document, number).map(Arc::new)).collect()
         })
     }
 
@@ -466,6 +606,20 @@ impl Store for MemoryStore {
     ) -> Pending<'a, Result<Vec<Listed>, StoreError>> {
         let listed = self.state.lock().list(prefix, after, most);
         Box::pin(std::future::ready(Ok(listed)))
+    }
+
+    fn kept(&self, document: Incarnation) -> Pending<'_, Result<Kept, StoreError>> {
+        self.read(document, |state, _| Ok(state.kept(document)?.0))
+    }
+
+    fn prune(&self, document: Incarnation, to: Version, preview: bool) -> Pending<'_, Result<Pruned, StoreError>> {
+        let pruned = self.state.lock().prune(document, to, preview);
+        Box::pin(std::future::ready(pruned))
+    }
+
+    fn adopt(&self, document: Incarnation, past: PrunedPast) -> Pending<'_, Result<(), AppendError>> {
+        let adopted = self.state.lock().adopt(document, past);
+        Box::pin(std::future::ready(adopted))
     }
 
     fn remove(&self, document: Incarnation) -> Pending<'_, Result<(), StoreError>> {

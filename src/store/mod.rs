@@ -4,6 +4,7 @@
 //! where their author believes it does, all or nothing, and they are durable when it returns.
 
 mod codec;
+mod kept;
 mod lineage;
 mod memory;
 mod sqlite;
@@ -12,6 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use codec::{BadRecord, decode_record, encode_record};
+pub use kept::{HORIZON_EVERY, Kept, Pruned, PrunedPast};
 pub use memory::MemoryStore;
 pub use sqlite::{BackupError, Problem, Site, Verified, View, backup, verify};
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore, Stats};
@@ -33,6 +35,10 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// A read never returns less than was asked for: a revision that is missing or damaged is [`StoreError::Damaged`], so a
 /// failed load cannot be taken for an empty document.
+///
+/// Of a document that was pruned ([`Store::prune`]) every version from its horizon on is kept, and of those before it
+/// version 0 and the labelled ones ([`Kept`]). Whatever is asked from or to another version is [`StoreError::Pruned`]; so are
+/// single revisions before the horizon. Stretches and trails between kept versions, and the ledger, are as they were.
 pub trait Store: Send + Sync + 'static {
     /// The document of this name, if there is one.
     fn find<'a>(&'a self, id: &'a DocumentId) -> Pending<'a, Result<Option<Found>, StoreError>>;
@@ -41,8 +47,8 @@ pub trait Store: Send + Sync + 'static {
     /// who has it and changes nothing.
     fn create(&self, identity: Identity, first: Option<Arc<Revision>>) -> Pending<'_, Result<Created, StoreError>>;
 
-    /// Makes a branch: a document that begins at a version of another, which exists. Versions at or below that are read from
-    /// the parent. If the name is taken, answers with who has it and changes nothing. Durable when it returns.
+    /// Makes a branch: a document that begins at a version of another, which exists, at or after its horizon. Versions at or
+    /// below that are read from the parent. If the name is taken, answers with who has it and changes nothing. Durable when it returns.
     fn create_branch(&self, identity: Identity, begins: BranchPoint) -> Pending<'_, Result<Created, StoreError>>;
 
     /// The documents that begin at a version of this one, in order of their ids.
@@ -105,7 +111,7 @@ pub trait Store: Send + Sync + 'static {
     fn ledger(&self, document: Incarnation, pages: Vec<u64>) -> Pending<'_, Result<Vec<Arc<LedgerPage>>, StoreError>>;
 
     /// The newest kept snapshot at or before a version; none if there is none. Of a branch there always is one, at least
-    /// that of version 0.
+    /// that of version 0. At or after the horizon of a pruned document there is one at or after the horizon.
     fn snapshot_before(
         &self,
         document: Incarnation,
@@ -116,13 +122,14 @@ pub trait Store: Send + Sync + 'static {
     /// is read. [`SnapshotPace`] says when.
     fn keep_snapshot(&self, document: Incarnation, snapshot: Snapshot) -> Pending<'_, Result<(), StoreError>>;
 
-    /// The last edit taken from a client.
+    /// The last edit taken from a client, also if its revision was pruned.
     fn taken(&self, document: Incarnation, client: ClientKey) -> Pending<'_, Result<Option<Taken>, StoreError>>;
 
-    /// The newest version whose time is at or before `time`; version 0 if the first revision is later.
+    /// The newest version whose time is at or before `time`; version 0 if the first revision is later. Exact also where it is
+    /// pruned.
     fn version_at(&self, document: Incarnation, time: Time) -> Pending<'_, Result<Version, StoreError>>;
 
-    /// Gives a version a name, unless the document has a label of that name. Durable when it returns.
+    /// Gives a version that is kept a name, unless the document has a label of that name. Durable when it returns.
     fn put_label(&self, document: Incarnation, label: Label) -> Pending<'_, Result<Labelled, StoreError>>;
 
     /// Takes a label away; answers whether there was one. Durable when it returns.
@@ -135,6 +142,20 @@ pub trait Store: Send + Sync + 'static {
     /// is damaged stands there with its damage, and hides no other.
     fn list<'a>(&'a self, prefix: &'a str, after: &'a str, most: usize)
     -> Pending<'a, Result<Vec<Listed>, StoreError>>;
+
+    /// Which versions are kept: of a branch, what is kept of its parent's before it begins.
+    fn kept(&self, document: Incarnation) -> Pending<'_, Result<Kept, StoreError>>;
+
+    /// Squashes the history up to a version, as far as it can be: to a multiple of [`HORIZON_EVERY`], not past where a branch
+    /// begins, never the newest revision, and nothing of a document that is itself a branch. Labelled versions stay readable,
+    /// those of its branches too; what was kept for a label that is gone is squashed. Revisions are squashed for good; what a
+    /// client last sent stays known. Each step of it is durable by itself and leaves a whole document; appends go on
+    /// meanwhile. With `preview`, says what would be done and does nothing.
+    fn prune(&self, document: Incarnation, to: Version, preview: bool) -> Pending<'_, Result<Pruned, StoreError>>;
+
+    /// Gives a document that has no revision yet the pruned beginning of another, as an export tells it: all of it, in one
+    /// durable step, or nothing.
+    fn adopt(&self, document: Incarnation, past: PrunedPast) -> Pending<'_, Result<(), AppendError>>;
 
     /// Takes a document away in one durable step: from then on there is none of its number, and its name is free. What it
     /// consisted of is removed in the background. Not while another begins at a version of it.
@@ -264,6 +285,8 @@ pub struct Tail {
     pub snapshot: Option<Snapshot>,
     /// Every revision after it.
     pub revisions: Vec<Arc<Revision>>,
+    /// Which versions are kept.
+    pub kept: Kept,
 }
 
 /// Whether a store takes new revisions.
@@ -292,6 +315,16 @@ pub enum StoreError {
         version: Version,
         /// What was found.
         reason: String,
+    },
+    /// What was asked for is no longer kept.
+    #[error("version {version} is no longer kept; the oldest from which all are is {oldest}")]
+    Pruned {
+        /// Which.
+        document: Incarnation,
+        /// The version that was asked for.
+        version: Version,
+        /// The oldest version from which on all are kept.
+        oldest: Version,
     },
     /// It cannot be removed: others begin at versions of it.
     #[error("{} of the document: {}", if branches.len() == 1 { "there is a branch" } else { "there are branches" }, branches.join(", "))]

@@ -12,8 +12,8 @@ use variorum::document::{
     Version,
 };
 use variorum::store::{
-    AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Labelled, Listed, MemoryStore, Pending,
-    Store, StoreError, Tail,
+    AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Kept, Labelled, Listed, MemoryStore,
+    Pending, Pruned, PrunedPast, Store, StoreError, Tail,
 };
 
 use super::disk::{Disk, Frame, apply};
@@ -278,7 +278,11 @@ impl Store for Engine {
                 let head = sound.head(document).await?.version;
                 let snapshot = self.snapshot(document, head).await?;
                 let from = snapshot.as_ref().map_or(Version::ZERO, |snapshot| snapshot.version);
-                Ok(Tail { snapshot, revisions: sound.revisions(document, from, head).await? })
+                Ok(Tail {
+                    snapshot,
+                    revisions: sound.revisions(document, from, head).await?,
+                    kept: sound.kept(document).await?,
+                })
             })
         })
     }
@@ -353,7 +357,19 @@ impl Store for Engine {
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err(unavailable("it is gone"))) })
     }
 
-    // Nobody branches or labels in this world: its disk has no frames for them, and labels last as long as the server.
+    fn kept(&self, document: Incarnation) -> Pending<'_, Result<Kept, StoreError>> {
+        self.read(move |sound| sound.kept(document))
+    }
+
+    // Nobody branches, labels or prunes in this world: its disk has no frames for them, and labels last as long as the server.
+
+    fn adopt(&self, document: Incarnation, past: PrunedPast) -> Pending<'_, Result<(), AppendError>> {
+        self.sound.adopt(document, past)
+    }
+
+    fn prune(&self, _: Incarnation, _: Version, _: bool) -> Pending<'_, Result<Pruned, StoreError>> {
+        Box::pin(std::future::ready(Err(unavailable("this disk prunes nothing"))))
+    }
 
     fn create_branch(&self, _: Identity, _: BranchPoint) -> Pending<'_, Result<Created, StoreError>> {
         Box::pin(std::future::ready(Err(unavailable("this disk keeps no branches"))))

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use variorum::document::{Author, Chain, Label, Revision, Snapshot, Time, User, Version};
 use variorum::ot::TextOp;
-use variorum::store::{Created, Incarnation, SNAPSHOT_EVERY, Store};
+use variorum::store::{Created, Incarnation, SNAPSHOT_EVERY, Store, StoreError};
 
 use super::{copied, open, wrong_with};
 
@@ -286,4 +286,41 @@ async fn a_store_is_verified_beside_its_server_and_what_is_none_is_refused() {
     run(directory.path(), "PRAGMA user_version = 1");
     let older = variorum::store::verify(directory.path(), &mut |_| {}).unwrap_err();
     assert!(older.to_string().contains("start the server on it once"), "{older}");
+}
+
+#[tokio::test]
+async fn damage_to_what_is_left_of_pruned_revisions_is_named_and_never_taken_for_less() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut scribe = Scribe::new("d", 1);
+    store.create(scribe.identity().clone(), None).await.unwrap();
+    store.append(Incarnation(1), Version::ZERO, scribe.edits(3000)).await.unwrap();
+    let author = User { id: "u".into(), name: "Ana".into() };
+    let label =
+        Label { name: "here".parse().unwrap(), version: Version(300), author, time: Time(9), note: String::new() };
+    store.put_label(Incarnation(1), label).await.unwrap();
+    assert_eq!(store.prune(Incarnation(1), Version(2600), false).await.unwrap().kept, [Version(300), Version(2560)]);
+    store.close().await;
+    assert_eq!(wrong_with(directory.path()), [""; 0]);
+    for (what, sql, said) in [
+        (
+            "a step",
+            "UPDATE steps SET body = CAST(x'0011223344' || substr(body, 6) AS BLOB) WHERE first = 301",
+            "what is left of it: ",
+        ),
+        ("the first step", "DELETE FROM steps WHERE first = 1", "a step of its pruned history leads from 300 to 2560"),
+        ("the last step", "DELETE FROM steps WHERE first = 301", "they are missing"),
+        ("a page of the ledger", "DELETE FROM ledger WHERE page = 1", "who made it is lost"),
+    ] {
+        let copy = copied(directory.path());
+        run(copy.path(), sql);
+        let found = wrong_with(copy.path());
+        assert!(found.iter().any(|found| found.contains(said)), "{what}: nothing says {said:?} in {found:#?}");
+        let store = open(copy.path());
+        match store.tail(Incarnation(1)).await {
+            Err(StoreError::Damaged { .. }) => {}
+            Ok(tail) => assert_eq!(tail.revisions.last().unwrap().version, Version(3000), "{what}"),
+            other => panic!("{what}: {other:?}"),
+        }
+    }
 }

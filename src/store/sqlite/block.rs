@@ -57,41 +57,46 @@ fn block_size(level: u32) -> u64 {
 /// The sealed body of a block.
 pub fn seal_block(press: &mut Press, document: Incarnation, place: Place, block: &Stretch) -> Vec<u8> {
     let mut content = Vec::with_capacity(64 + block.op.inserted_bytes() + 4 * block.op.parts_len());
-    put_number(&mut content, block.time.0);
-    content.extend_from_slice(&block.chain.0.to_le_bytes());
-    match block.author.as_deref() {
+    put_stretch(&mut content, block);
+    press.seal(Tag::Block, &place.key(document), &content)
+}
+
+/// Everything of a stretch but where it lies.
+pub fn put_stretch(content: &mut Vec<u8>, stretch: &Stretch) {
+    put_number(content, stretch.time.0);
+    content.extend_from_slice(&stretch.chain.0.to_le_bytes());
+    match stretch.author.as_deref() {
         None => content.push(0),
         Some(Author { session: None, user }) => {
             content.push(1);
-            put_user(&mut content, user);
+            put_user(content, user);
         }
         Some(Author { session: Some(session), user }) => {
             content.push(2);
-            put_text(&mut content, session);
-            put_user(&mut content, user);
+            put_text(content, session);
+            put_user(content, user);
         }
     }
-    encode_op(&block.op, &mut content);
-    press.seal(Tag::Block, &place.key(document), &content)
+    encode_op(&stretch.op, content);
 }
 
 /// The block, or what is wrong with it.
 pub fn open_block(press: &mut Press, document: Incarnation, place: Place, body: &[u8]) -> Result<Stretch, String> {
     let content = press.open(Tag::Block, &place.key(document), body)?;
-    read_block(place, &content).map_err(|error| error.to_string())
+    read_stretch(place.from(), place.to(), &mut Reader(&content)).map_err(|error| error.to_string())
 }
 
-fn read_block(place: Place, content: &[u8]) -> Result<Stretch, BadRecord> {
-    let mut content = Reader(content);
+/// What [`put_stretch`] wrote of a stretch that lies there.
+pub fn read_stretch(from: Version, to: Version, content: &mut Reader) -> Result<Stretch, BadRecord> {
     let (time, chain) = (Time(content.number()?), Chain(u64::from_le_bytes(content.array()?)));
     let author = match content.byte()? {
         0 => None,
-        1 => Some(Author { session: None, user: user(&mut content)? }),
-        2 => Some(Author { session: Some(content.text("session")?.into()), user: user(&mut content)? }),
+        1 => Some(Author { session: None, user: user(content)? }),
+        2 => Some(Author { session: Some(content.text("session")?.into()), user: user(content)? }),
         _ => return Err(BadRecord::Senseless("author")),
     };
     let op = content.op()?;
-    Ok(Stretch { from: place.from(), to: place.to(), op, author: author.map(Arc::new), time, chain })
+    Ok(Stretch { from, to, op, author: author.map(Arc::new), time, chain })
 }
 
 fn put_user(out: &mut Vec<u8>, user: &User) {

@@ -1,6 +1,6 @@
 //! What was last taken from each client: a row per document and client, derived from its revisions.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::log::Log;
 use super::row::each_record;
@@ -60,6 +60,9 @@ impl Log<'_> {
                 first => self.page_at(Version(first - 1))?,
             };
         }
+        if self.kept.horizon() > Version::ZERO {
+            return Err(self.damaged(Version(1), "a client's row is damaged, and what it sent was pruned"));
+        }
         Ok(None)
     }
 
@@ -72,6 +75,23 @@ impl Log<'_> {
         }
         Ok(last)
     }
+}
+
+/// What was last taken from each client, as of the revisions that are in pages.
+pub fn all(conn: &Connection, document: Incarnation) -> Result<Vec<(ClientKey, Taken)>, StoreError> {
+    let rows = conn.prepare_cached("SELECT client, body FROM clients WHERE document = ?1 ORDER BY client").and_then(
+        |mut select| {
+            let rows = select.query_map([document.0 as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<([u8; 16], Vec<u8>)>>>()
+        },
+    );
+    let opened = |(client, body): ([u8; 16], Vec<u8>)| {
+        let client = ClientKey(client);
+        let taken = open_client(document, client, &body);
+        let damaged = |reason| StoreError::Damaged { document, version: Version(1), reason };
+        Ok((client, taken.map_err(|reason| damaged(format!("a client's row: {reason}")))?))
+    };
+    rows.map_err(|error| super::fault(document, Version(1), &error))?.into_iter().map(opened).collect()
 }
 
 /// What the row is sealed under.

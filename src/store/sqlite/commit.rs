@@ -13,10 +13,11 @@ use super::readers::Reader;
 use super::requests::{Answer, Edit};
 use super::row::RowWriter;
 use super::sealed::{Tag, verify};
+use super::steps;
 use super::writer::Writer;
 use crate::document::{Identity, Label, Revision, Version};
 use crate::store::codec::encode_record;
-use crate::store::{AppendError, BranchPoint, Created, Incarnation, Labelled, StoreError};
+use crate::store::{AppendError, BranchPoint, Created, Incarnation, Kept, Labelled, StoreError};
 
 impl Writer {
     /// One transaction. If it fails, whatever edits were not looked at are answered by dropping them.
@@ -70,6 +71,17 @@ impl Writer {
                         Err(error) => Err(error),
                     };
                     answers.push(Answer::Label(answer, outcome));
+                }
+                Edit::Adopt { document, horizon, rows, answer } => {
+                    let placed = self.place(reader, document, Version::ZERO);
+                    if placed.is_ok() {
+                        changed = true;
+                        for row in rows {
+                            row.write(&reader.conn)?;
+                        }
+                        self.heads.insert(document, horizon);
+                    }
+                    answers.push(Answer::Append(answer, placed));
                 }
                 Edit::Remove { document, answer } => {
                     let outcome = documents::may_remove(&reader.conn, document);
@@ -147,13 +159,14 @@ impl Writer {
             }
         }
         let start = log::start_of(self.shared.begins(&reader.conn, document)?);
-        match Log::new(document, start, reader, Vec::new()).newest_page()? {
+        match Log::new(document, start, Kept::default(), reader, Vec::new()).newest_page()? {
             Some(page) => {
                 let sound = verify(Tag::Page, &page.key(document), &page.body);
                 let damaged = |reason| StoreError::Damaged { document, version: page.first, reason };
                 sound.map(|()| page.last).map_err(damaged)
             }
-            None => Ok(start),
+            // As an import leaves it that was cut off there.
+            None => Ok(start.max(steps::kept(&reader.conn, document)?.horizon())),
         }
     }
 
@@ -161,7 +174,11 @@ impl Writer {
     fn may_begin(&self, reader: &Reader, begins: Option<BranchPoint>) -> Result<(), StoreError> {
         match begins {
             Some(begins) if !documents::exists(&reader.conn, begins.parent)? => Err(StoreError::Unknown(begins.parent)),
-            _ => Ok(()),
+            Some(begins) => {
+                let (kept, root) = self.shared.kept_in(&reader.conn, begins.parent)?;
+                kept.check_whole(root, begins.version)
+            }
+            None => Ok(()),
         }
     }
 
@@ -176,7 +193,14 @@ impl Writer {
             return Err(StoreError::Unknown(document));
         }
         match change {
-            LabelChange::Put(wanted) => label::find(&reader.conn, document, &wanted.name),
+            LabelChange::Put(wanted) => {
+                let existing = label::find(&reader.conn, document, &wanted.name)?;
+                if existing.is_none() {
+                    let (kept, root) = self.shared.kept_in(&reader.conn, document)?;
+                    kept.check(root, wanted.version)?;
+                }
+                Ok(existing)
+            }
             LabelChange::Delete(_) => Ok(None),
         }
     }

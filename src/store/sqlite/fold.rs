@@ -13,11 +13,13 @@ use super::Shared;
 use super::log::{self, Log};
 use super::pace::{Closing, Wake, fold_is_due};
 use super::prepare::{Prepared, prepare};
+use super::prune::Pruning;
 use super::readers::Reader;
 use super::requests::Request;
 use super::row::Run;
 use super::schema::{Checkpoint, checkpoint};
 use super::slice::{NotWritten, Put, Slice};
+use super::steps;
 use super::tails::Unfolded;
 use crate::document::Version;
 use crate::store::{Incarnation, StoreError};
@@ -43,24 +45,29 @@ pub const CLOSING: Duration = Duration::from_millis(300);
 pub enum Halt {
     /// The store cannot write or read at present.
     Unavailable,
+    /// What was prepared no longer holds.
+    NotWritten(String),
     /// There is no time left.
     Late,
 }
 
 /// The fold's state. It lives on its own thread until it is told to end.
 pub struct Fold {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     writer: mpsc::Sender<Request>,
     reader: Option<Reader>,
     pub(super) slice: Slice,
     /// Weight of the slices since the write-ahead log was looked at.
     weight_since_look: usize,
     deadline: Option<Instant>,
+    /// Something may be left of what was pruned when the store was last open.
+    pruned_before: bool,
 }
 
 impl Fold {
     pub fn new(shared: Arc<Shared>, writer: mpsc::Sender<Request>) -> Self {
-        Fold { shared, writer, reader: None, slice: Slice::default(), weight_since_look: 0, deadline: None }
+        let slice = Slice::default();
+        Fold { shared, writer, reader: None, slice, weight_since_look: 0, deadline: None, pruned_before: true }
     }
 
     /// Folds until it is told to end.
@@ -92,6 +99,17 @@ impl Fold {
                     self.care_for_log();
                     answers.into_iter().for_each(|answer| _ = answer.send(()));
                 }
+                Wake::Prune(Pruning { document, to, preview, answer }) => {
+                    self.fold_all();
+                    let pruned = self.prune(document, to, preview);
+                    self.slice = Slice::default();
+                    if pruned.is_err() {
+                        self.reader = None;
+                    }
+                    self.care_for_log();
+                    // Whoever asked may be gone.
+                    drop(answer.send(pruned));
+                }
                 Wake::Close(Closing { deadline, answer }) => {
                     self.deadline = Some(deadline);
                     self.fold_all();
@@ -121,6 +139,9 @@ impl Fold {
     fn sweep_all(&mut self) {
         if self.shared.is_good() && self.sweep().is_err() {
             self.reader = None;
+        }
+        if self.pruned_before && self.shared.is_good() {
+            self.pruned_before = self.sweep_pruned().is_err();
         }
         self.slice = Slice::default();
     }
@@ -207,13 +228,13 @@ impl Fold {
             Ok(Ok(())) => Ok(()),
             Ok(Err(NotWritten(reason))) => {
                 tracing::info!(reason, "a slice of the fold was not written; it is made again later");
-                Err(Halt::Unavailable)
+                Err(Halt::NotWritten(reason))
             }
             Err(_) => Err(Halt::Unavailable),
         }
     }
 
-    fn reader(&mut self) -> Result<&mut Reader, StoreError> {
+    pub(super) fn reader(&mut self) -> Result<&mut Reader, StoreError> {
         match &mut self.reader {
             Some(reader) => Ok(reader),
             none => {
@@ -240,8 +261,9 @@ impl Fold {
             let begun = reader.conn.execute_batch("BEGIN");
             begun.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         }
-        let start = shared.begins(&reader.conn, document)?;
-        prepare(&mut Log::new(document, log::start_of(start), reader, runs))
+        let start = log::start_of(shared.begins(&reader.conn, document)?);
+        let kept = steps::kept(&reader.conn, document)?;
+        prepare(&mut Log::new(document, start, kept, reader, runs))
     }
 
     /// Keeps the write-ahead log short.

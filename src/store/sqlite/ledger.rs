@@ -1,5 +1,5 @@
 //! The ledger's pages as rows: who made each revision, when, and how much it changed. Derived: what cannot be read is made
-//! again from revisions.
+//! again from revisions, unless those were pruned. A page that a horizon lies in may end there.
 //!
 //! ```text
 //! page   = count, users, each user's id and name, hands, times, changes
@@ -50,9 +50,8 @@ fn open_page(press: &mut Press, document: Incarnation, number: u64, body: &[u8])
 fn read_page(number: u64, content: &[u8]) -> Result<LedgerPage, BadRecord> {
     let senseless = |what| BadRecord::Senseless(what);
     let mut content = Reader(content);
-    // Stored pages are whole.
     let count = content.number()?;
-    if count != LEDGER_PAGE {
+    if !(1..=LEDGER_PAGE).contains(&count) {
         return Err(senseless("count"));
     }
     let mut page = LedgerPage {
@@ -93,31 +92,70 @@ fn read_page(number: u64, content: &[u8]) -> Result<LedgerPage, BadRecord> {
 }
 
 impl Log<'_> {
-    /// A page of the ledger, as far as the log goes: made from revisions if it is not stored.
-    pub fn ledger_page(&mut self, number: u64, head: Version) -> Result<LedgerPage, StoreError> {
+    /// A page of the ledger, up to a version of this log: made from revisions if it is not stored.
+    pub fn ledger_page(&mut self, number: u64, to: Version) -> Result<LedgerPage, StoreError> {
+        if let Some(page) = self.ledger.get(&number).filter(|page| page.to() <= to) {
+            return Ok(page.clone());
+        }
         let (from, whole) = (Version(number * LEDGER_PAGE), Version((number + 1) * LEDGER_PAGE));
-        if whole <= head {
-            if let Some(page) = self.ledger.get(&number) {
-                return Ok(page.clone());
+        let horizon = self.kept.horizon().min(to);
+        let (mut page, was_whole) = match self.stored_page(number, horizon)? {
+            Some(mut page) if page.to() == whole || from < horizon => {
+                let was_whole = page.to() == whole;
+                page.cut(to);
+                (page, was_whole)
             }
-            let sql = "SELECT body FROM ledger WHERE document = ?1 AND page = ?2";
-            if let Some(body) = self.derived_row(whole, sql, [self.document.0 as i64, number as i64])? {
-                match open_page(&mut self.reader.press, self.document, number, &body) {
-                    Ok(page) => return Ok(page),
-                    Err(reason) => {
-                        tracing::warn!(document = self.document.0, number, reason, "a ledger page is made again");
-                    }
-                }
+            _ if from < horizon => {
+                return Err(
+                    self.damaged(from.next(), "who made it is lost: the ledger cannot be read, and it was pruned")
+                );
             }
+            _ => (LedgerPage::begin(from), false),
+        };
+        let until = whole.min(to);
+        while page.to() < until {
+            page.add(&self.some_revisions(page.to(), until, READ_WEIGHT)?);
         }
-        let to = whole.min(head);
-        let mut page = LedgerPage::begin(from);
-        while page.to() < to {
-            page.add(&self.some_revisions(page.to(), to, READ_WEIGHT)?);
-        }
-        if whole <= head {
+        if page.to() == whole && !was_whole {
             self.ledger.insert(number, page.clone());
         }
         Ok(page)
+    }
+
+    /// A page as it is stored, if it can be read.
+    fn stored_page(&mut self, number: u64, horizon: Version) -> Result<Option<LedgerPage>, StoreError> {
+        let (from, whole) = (number * LEDGER_PAGE, Version((number + 1) * LEDGER_PAGE));
+        let sql = "SELECT body FROM ledger WHERE document = ?1 AND page = ?2";
+        let key = [self.document.0 as i64, number as i64];
+        // What of it was pruned is in no other place.
+        let body = match from < horizon.0 {
+            true => self.stored_row(whole, sql, key)?,
+            false => self.derived_row(whole, sql, key)?,
+        };
+        let Some(body) = body else { return Ok(None) };
+        match open_page(&mut self.reader.press, self.document, number, &body) {
+            Ok(page) => Ok(Some(page)),
+            Err(reason) => {
+                tracing::warn!(document = self.document.0, number, reason, "a page of the ledger is damaged");
+                Ok(None)
+            }
+        }
+    }
+
+    /// The newest version whose time is at or before `time`, where that is before the horizon.
+    pub fn pruned_version_at(&mut self, time: Time) -> Result<Version, StoreError> {
+        let horizon = self.kept.horizon();
+        // Times never decrease along versions.
+        let (mut low, mut high) = (0, horizon.0.div_ceil(LEDGER_PAGE));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let page = self.ledger_page(middle, horizon)?;
+            match page.times.partition_point(|then| *then <= time) {
+                0 => high = middle,
+                all if all == page.times.len() => low = middle + 1,
+                some => return Ok(Version(page.from.0 + some as u64)),
+            }
+        }
+        Ok(Version((low * LEDGER_PAGE).min(horizon.0)))
     }
 }

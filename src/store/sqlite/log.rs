@@ -13,7 +13,7 @@ use super::row::{Run, each_record};
 use super::slice::Put;
 use crate::document::{Consecutive, Gathered, LEDGER_PAGE, LedgerPage, Revision, Stretch, Time, Trail, Version};
 use crate::store::codec::decode_record;
-use crate::store::{BranchPoint, Head, Incarnation, READ_WEIGHT, StoreError};
+use crate::store::{BranchPoint, Head, Incarnation, Kept, READ_WEIGHT, StoreError};
 
 /// What revisions may weigh, in bytes, that are held for several reads.
 const HELD_WEIGHT: usize = 64 << 20;
@@ -21,8 +21,10 @@ const HELD_WEIGHT: usize = 64 << 20;
 /// One document's log, for the length of one read.
 pub struct Log<'a> {
     pub document: Incarnation,
-    /// The version before its own revisions: where it begins, if it is a branch.
+    /// The version before its own revisions: where it begins, if it is a branch, or its horizon.
     pub start: Version,
+    /// What is kept of revisions that were pruned.
+    pub kept: Kept,
     pub reader: &'a mut Reader,
     /// What of the document is not yet in pages, taken *before* any page is read; at least what the read asks for.
     pub tail: Vec<Run>,
@@ -44,11 +46,12 @@ pub fn start_of(begins: Option<BranchPoint>) -> Version {
 }
 
 impl<'a> Log<'a> {
-    pub fn new(document: Incarnation, start: Version, reader: &'a mut Reader, tail: Vec<Run>) -> Self {
+    pub fn new(document: Incarnation, start: Version, kept: Kept, reader: &'a mut Reader, tail: Vec<Run>) -> Self {
         let unfolded = tail.first().map(|run| run.first);
         Log {
             document,
-            start,
+            start: start.max(kept.horizon()),
+            kept,
             reader,
             tail,
             unfolded,
@@ -90,6 +93,7 @@ impl<'a> Log<'a> {
             let place = |version: Version| (version.0 + 1 - first.version.0) as usize;
             return Ok(self.held[place(from)..place(to)].to_vec());
         }
+        self.kept.check_whole(self.document, from)?;
         let mut found = Found::new(self.document, from, to, room.max(1));
         let tail_first = self.tail.first().map(|run| run.first);
         let pages_to = tail_first.map_or(to, |first| to.min(Version(first.0.saturating_sub(1))));
@@ -118,7 +122,8 @@ impl<'a> Log<'a> {
             let content = self.open_page(&page)?;
             return Ok(Some(head(&self.last_of(&content, page.last)?)));
         }
-        Ok(None)
+        // As an import leaves it that was cut off there.
+        Ok(self.kept.places().last().copied())
     }
 
     fn last_of(&self, records: &[u8], version: Version) -> Result<Revision, StoreError> {
@@ -132,8 +137,9 @@ impl<'a> Log<'a> {
 
     /// `(from, to]` in as few stretches as whole blocks allow.
     pub fn stretches(&mut self, from: Version, to: Version) -> Result<Vec<Stretch>, StoreError> {
+        let (steps, mut at) = self.steps_between(from, to)?;
         let mut pieces = Gathered::default();
-        let mut at = from;
+        steps.into_iter().for_each(|step| pieces.push(step.stretch));
         while at < to {
             if let Some(place) = Place::largest(at, to) {
                 pieces.push(self.block(place)?);
@@ -224,6 +230,9 @@ impl<'a> Log<'a> {
 
     /// The newest version whose time is at or before `time`; where the log begins if its first revision is later.
     pub fn version_at(&mut self, time: Time) -> Result<Version, StoreError> {
+        if self.kept.horizon_time().is_some_and(|horizon| time < horizon) {
+            return self.pruned_version_at(time);
+        }
         let mut newest = None;
         for run in self.tail.iter().rev() {
             newest = self.newest_at(run.bytes()?, run.first, time)?;

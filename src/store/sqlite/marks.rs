@@ -20,36 +20,41 @@ pub const LEVEL: u32 = 1;
 /// The sealed body of a block's marks.
 pub fn seal_marks(press: &mut Press, document: Incarnation, place: Place, marks: &Marks) -> Vec<u8> {
     let mut content = Vec::with_capacity(8 + marks.iter().len() * 4);
-    put_number(&mut content, marks.iter().len() as u64);
-    let mut end = place.from();
+    put_marks(&mut content, place.from(), marks);
+    press.seal(Tag::Marks, &place.key(document), &content)
+}
+
+/// The marks of what follows `from`.
+pub fn put_marks(content: &mut Vec<u8>, from: Version, marks: &Marks) {
+    put_number(content, marks.iter().len() as u64);
+    let mut end = from;
     for mark in marks.iter() {
-        put_number(&mut content, mark.len << 1 | u64::from(mark.rising));
+        put_number(content, mark.len << 1 | u64::from(mark.rising));
         let apart = mark.first.0 as i64 - end.0 as i64;
-        put_number(&mut content, (apart << 1 ^ apart >> 63) as u64);
+        put_number(content, (apart << 1 ^ apart >> 63) as u64);
         end = mark.last();
     }
-    press.seal(Tag::Marks, &place.key(document), &content)
 }
 
 fn open_marks(press: &mut Press, document: Incarnation, place: Place, body: &[u8]) -> Result<Marks, String> {
     let content = press.open(Tag::Marks, &place.key(document), body)?;
-    read_marks(place, &content).map_err(|error| error.to_string())
+    read_marks(place.from(), place.to(), &mut Reader(&content)).map_err(|error| error.to_string())
 }
 
-fn read_marks(place: Place, content: &[u8]) -> Result<Marks, BadRecord> {
+/// What [`put_marks`] wrote of `(from, to]`.
+pub fn read_marks(from: Version, to: Version, content: &mut Reader) -> Result<Marks, BadRecord> {
     let senseless = BadRecord::Senseless("mark");
-    let mut content = Reader(content);
     let mut marks = Marks::default();
-    let mut end = place.from();
+    let mut end = from;
     for _ in 0..content.number()? {
         let word = content.number()?;
         let apart = content.number()?;
         let apart = (apart >> 1) as i64 ^ -((apart & 1) as i64);
         let first = Version(end.0.checked_add_signed(apart).ok_or(senseless.clone())?);
         let (len, rising) = (word >> 1, word & 1 == 1);
-        // Within the block: so no arithmetic on it overflows.
+        // Within the stretch: so no arithmetic on it overflows.
         let last = first.0.checked_add(if rising { len } else { 1 }).ok_or(senseless.clone())? - 1;
-        if len == 0 || first <= place.from() || last > place.to().0 {
+        if len == 0 || first <= from || last > to.0 {
             return Err(senseless);
         }
         let mark = Mark { len, first, rising };
@@ -63,8 +68,9 @@ impl Log<'_> {
     /// `(from, to]` as one trail; none if there is nothing between.
     pub fn trail(&mut self, from: Version, to: Version) -> Result<Option<Trail>, StoreError> {
         let step = Place { level: LEVEL, place: 0 }.size();
+        let (steps, mut at) = self.steps_between(from, to)?;
         let mut trails = Gathered::default();
-        let mut at = from;
+        steps.iter().for_each(|step| trails.push(step.trail()));
         while at < to {
             match Place::largest(at, to).filter(|place| place.level >= LEVEL) {
                 Some(place) => {
@@ -131,6 +137,16 @@ impl Log<'_> {
         if self.unfolded.is_some_and(|first| first <= to) {
             return Ok(None);
         }
+        self.stored_row(to, sql, key)
+    }
+
+    /// The body of a row, if it is there and can be read.
+    pub fn stored_row(
+        &self,
+        to: Version,
+        sql: &str,
+        key: impl rusqlite::Params,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let body = self
             .reader
             .conn

@@ -24,6 +24,7 @@ mod marks;
 mod pace;
 mod page;
 mod prepare;
+mod prune;
 mod readers;
 mod recover;
 mod requests;
@@ -34,6 +35,7 @@ mod sealed;
 mod slice;
 mod snapshot;
 mod stats;
+mod steps;
 mod sweep;
 mod tails;
 mod verify;
@@ -62,6 +64,7 @@ use self::label::{Changed, LabelChange};
 use self::log::Log;
 use self::mark::{Mark, MarkFile};
 use self::pace::{Closing, Pace};
+use self::prune::Pruning;
 use self::readers::{Reader, Readers};
 use self::requests::{Edit, Request};
 use self::sealed::Press;
@@ -71,8 +74,8 @@ use self::writer::Writer;
 use super::codec::encode_record;
 use super::lineage::{Lineage, Piece};
 use super::{
-    APPEND_BYTES_MAX, AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Labelled, Listed,
-    Pending, READ_WEIGHT, Store, StoreError, Tail,
+    APPEND_BYTES_MAX, AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Kept, Labelled, Listed,
+    Pending, Pruned, PrunedPast, READ_WEIGHT, Store, StoreError, Tail,
 };
 use crate::document::{
     ClientKey, DocumentId, Identity, LEDGER_PAGE, Label, LabelName, LedgerPage, Revision, Snapshot, Stretch, Taken,
@@ -143,7 +146,7 @@ impl Shared {
         &self,
         document: Incarnation,
         (from, to): (Version, Version),
-        read: impl FnOnce(&mut Log) -> Result<T, StoreError>,
+        read: impl Fn(&mut Log) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let tail = self.tails.lock().runs(document, from, to);
         self.lend(|reader| {
@@ -151,14 +154,36 @@ impl Shared {
                 return Err(StoreError::Unknown(document));
             }
             let start = log::start_of(self.begins(&reader.conn, document)?);
-            let answer = read(&mut Log::new(document, start, reader, tail));
-            // One that is removed meanwhile may be read half.
-            if matches!(answer, Err(StoreError::Damaged { .. }))
-                && matches!(documents::exists(&reader.conn, document), Ok(false))
-            {
-                return Err(StoreError::Unknown(document));
+            let mut kept = steps::kept(&reader.conn, document)?;
+            let mut tail = Some(tail);
+            loop {
+                let tail = tail.take().unwrap_or_else(|| self.tails.lock().runs(document, from, to));
+                let answer = read(&mut Log::new(document, start, kept.clone(), reader, tail));
+                if !matches!(answer, Err(StoreError::Damaged { .. })) {
+                    return answer;
+                }
+                // One that is removed meanwhile may be read half, and so may one that is pruned.
+                if matches!(documents::exists(&reader.conn, document), Ok(false)) {
+                    return Err(StoreError::Unknown(document));
+                }
+                match steps::kept(&reader.conn, document) {
+                    Ok(now) if now != kept => kept = now,
+                    _ => return answer,
+                }
             }
-            answer
+        })
+    }
+
+    /// What is kept of a document's history, and of whose log that is: only one without a parent is pruned.
+    fn kept_in(&self, conn: &Connection, document: Incarnation) -> Result<(Kept, Incarnation), StoreError> {
+        let root = Lineage::of(document, |document| self.begins(conn, document))?.root();
+        Ok((steps::kept(conn, root)?, root))
+    }
+
+    fn kept(&self, document: Incarnation) -> Result<Kept, StoreError> {
+        self.lend(|reader| match documents::exists(&reader.conn, document)? {
+            true => Ok(self.kept_in(&reader.conn, document)?.0),
+            false => Err(StoreError::Unknown(document)),
         })
     }
 
@@ -266,9 +291,14 @@ impl Shared {
     fn snapshot_before(&self, document: Incarnation, version: Version) -> Result<Option<Snapshot>, StoreError> {
         let lineage = self.lineage(document)?;
         for piece in lineage.split(Version::ZERO, version).iter().rev() {
-            let kept = self.lend(|reader| snapshot::snapshot_before(reader, piece.document, piece.to))?;
-            if kept.is_some() {
-                return Ok(kept);
+            let newest = self.lend(|reader| snapshot::snapshot_before(reader, piece.document, piece.to))?;
+            let horizon = self.lend(|reader| steps::kept(&reader.conn, piece.document))?.horizon();
+            // One that a horizon left behind is not of a version that is kept.
+            if let Some(snapshot) = newest.filter(|snapshot| snapshot.version >= horizon) {
+                return Ok(Some(snapshot));
+            }
+            if Version::ZERO < horizon && horizon <= piece.to {
+                return self.snapshot_of_horizon(piece.document).map(Some);
             }
         }
         if !lineage.is_branch() {
@@ -276,6 +306,19 @@ impl Shared {
         }
         let root = self.lend(|reader| documents::of_number(&reader.conn, lineage.root()))?;
         Ok(Some(Snapshot::genesis(&root.identity)))
+    }
+
+    /// The content of a document's horizon, from the steps up to it.
+    fn snapshot_of_horizon(&self, document: Incarnation) -> Result<Snapshot, StoreError> {
+        let identity = self.lend(|reader| documents::of_number(&reader.conn, document))?.identity;
+        self.read(document, ALL, |log| {
+            let (mut snapshot, horizon) = (Snapshot::genesis(&identity), log.kept.horizon());
+            for step in log.steps_between(Version::ZERO, horizon)?.0 {
+                let fits = snapshot.forward(&step.stretch);
+                fits.map_err(|mismatch| log.damaged(step.from().next(), mismatch))?;
+            }
+            Ok(snapshot)
+        })
     }
 
     fn version_at(&self, document: Incarnation, time: Time) -> Result<Version, StoreError> {
@@ -399,7 +442,7 @@ impl SqliteStore {
         &self,
         document: Incarnation,
         span: (Version, Version),
-        read: impl FnOnce(&mut Log) -> Result<T, StoreError> + Send + 'static,
+        read: impl Fn(&mut Log) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'_, Result<T, StoreError>> {
         let shared = self.shared.clone();
         self.blocking(move || shared.read(document, span, read))
@@ -517,10 +560,17 @@ impl Store for SqliteStore {
     fn tail(&self, document: Incarnation) -> Pending<'_, Result<Tail, StoreError>> {
         let shared = self.shared.clone();
         self.blocking(move || {
-            let head = shared.head(document)?.version;
-            let snapshot = shared.snapshot_before(document, head)?;
-            let from = snapshot.as_ref().map_or(Version::ZERO, |snapshot| snapshot.version);
-            Ok(Tail { revisions: shared.revisions(document, from, head)?, snapshot })
+            loop {
+                let head = shared.head(document)?.version;
+                let snapshot = shared.snapshot_before(document, head)?;
+                let from = snapshot.as_ref().map_or(Version::ZERO, |snapshot| snapshot.version);
+                match shared.revisions(document, from, head) {
+                    Ok(revisions) => return Ok(Tail { revisions, snapshot, kept: shared.kept(document)? }),
+                    // The horizon passed the snapshot meanwhile, and leaves another.
+                    Err(StoreError::Pruned { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
         })
     }
 
@@ -578,21 +628,19 @@ impl Store for SqliteStore {
                 }
                 let from = Version(number * LEDGER_PAGE);
                 let to = Version(from.0 + LEDGER_PAGE).min(head);
-                let page = match shared.pieces(document, from, to)?[..] {
-                    // As nearly always: all of it is of one log.
-                    [piece] => shared.read(piece.document, (from, to), |log| {
-                        let page = log.ledger_page(number, to)?;
-                        hand_over(&requests, log.healed_rows());
-                        Ok(page)
-                    })?,
-                    _ => {
-                        let mut page = LedgerPage::begin(from);
-                        while page.to() < to {
-                            page.add(&shared.some_revisions(document, page.to(), to, READ_WEIGHT)?);
-                        }
-                        page
+                let mut pieces = shared.pieces(document, from, to)?.into_iter();
+                let first = pieces.next().expect("a page begins before the head");
+                let mut page = shared.read(first.document, (from, first.to), |log| {
+                    let page = log.ledger_page(number, first.to)?;
+                    hand_over(&requests, log.healed_rows());
+                    Ok(page)
+                })?;
+                // What of it is a branch's own.
+                for Piece { document, to, .. } in pieces {
+                    while page.to() < to {
+                        page.add(&shared.some_revisions(document, page.to(), to, READ_WEIGHT)?);
                     }
-                };
+                }
                 let page = Arc::new(page);
                 if to.since(from) == LEDGER_PAGE {
                     let mut known = shared.ledgers.lock();
@@ -684,6 +732,30 @@ impl Store for SqliteStore {
         let from = if after >= prefix { format!("{after}\0") } else { prefix.to_owned() };
         let shared = self.shared.clone();
         self.blocking(move || shared.list(&from, &to, most))
+    }
+
+    fn kept(&self, document: Incarnation) -> Pending<'_, Result<Kept, StoreError>> {
+        let shared = self.shared.clone();
+        self.blocking(move || shared.kept(document))
+    }
+
+    fn prune(&self, document: Incarnation, to: Version, preview: bool) -> Pending<'_, Result<Pruned, StoreError>> {
+        Box::pin(async move {
+            if let Condition::ReadOnly(sentence) = self.condition() {
+                return Err(StoreError::Unavailable(sentence));
+            }
+            let (answer, pruned) = oneshot::channel();
+            self.shared.pace.prune(Pruning { document, to, preview, answer });
+            pruned.await.map_err(|_| StoreError::Unavailable("it is closed".into()))?
+        })
+    }
+
+    fn adopt(&self, document: Incarnation, past: PrunedPast) -> Pending<'_, Result<(), AppendError>> {
+        let (answer, adopted) = oneshot::channel();
+        let horizon = past.horizon();
+        let rows = steps::rows(&mut Press::default(), document, past);
+        let request = Request::Edit(Edit::Adopt { document, horizon, rows, answer });
+        Box::pin(async move { self.ask(request, adopted).await? })
     }
 
     fn remove(&self, document: Incarnation) -> Pending<'_, Result<(), StoreError>> {

@@ -1,9 +1,12 @@
 //! When the fold works: the writer nudges it, an operator may ask for it, and it wakes by itself when edits pause.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
+
+use super::prune::Pruning;
 
 /// A fold begins at this many bytes, if documents have enough of them each.
 const FOLD_AT: usize = 1 << 20;
@@ -44,7 +47,10 @@ struct Signal {
     /// Bytes of the write-ahead log since it was looked at.
     log_growth: usize,
     asked: Vec<oneshot::Sender<()>>,
+    prunings: VecDeque<Pruning>,
     closing: Option<Closing>,
+    /// Nothing is asked for any more.
+    closed: bool,
 }
 
 impl Default for Signal {
@@ -57,7 +63,9 @@ impl Default for Signal {
             rest_until: now,
             log_growth: 0,
             asked: Vec::new(),
+            prunings: VecDeque::new(),
             closing: None,
+            closed: false,
         }
     }
 }
@@ -77,6 +85,8 @@ pub enum Wake {
     Idle,
     /// Someone wants everything folded.
     Asked(Vec<oneshot::Sender<()>>),
+    /// Someone wants a document pruned.
+    Prune(Pruning),
     /// The store closes.
     Close(Closing),
 }
@@ -106,15 +116,27 @@ impl Pace {
         self.changed.notify_one();
     }
 
+    /// Asks for a document to be pruned. Once the store closes, that is dropped and with it the answer.
+    pub fn prune(&self, pruning: Pruning) {
+        let mut signal = self.signal.lock();
+        if !signal.closed {
+            signal.prunings.push_back(pruning);
+            self.changed.notify_one();
+        }
+    }
+
     /// Ends the fold.
     pub fn close(&self, closing: Closing) {
-        self.signal.lock().closing = Some(closing);
+        let mut signal = self.signal.lock();
+        signal.closing = Some(closing);
+        signal.closed = true;
+        signal.prunings.clear();
         self.changed.notify_one();
     }
 
     /// Whether the store closes: a fold that is under way makes room.
     pub fn is_closing(&self) -> bool {
-        self.signal.lock().closing.is_some()
+        self.signal.lock().closed
     }
 
     /// Notes how a fold ended: whether it was finished, and whether there is more.
@@ -135,6 +157,9 @@ impl Pace {
             }
             if !signal.asked.is_empty() {
                 return Wake::Asked(std::mem::take(&mut signal.asked));
+            }
+            if let Some(pruning) = signal.prunings.pop_front() {
+                return Wake::Prune(pruning);
             }
             let now = Instant::now();
             if std::mem::take(&mut signal.nudged) && now >= signal.rest_until {

@@ -11,7 +11,7 @@ use super::readers::Reader;
 use super::row::read_row;
 use super::tails::Tails;
 use crate::document::Version;
-use crate::store::{Incarnation, StoreError};
+use crate::store::{Incarnation, Kept, StoreError};
 
 /// What the journal holds.
 pub struct Journal {
@@ -159,7 +159,7 @@ fn settle(reader: &mut Reader, tails: &mut Tails) -> rusqlite::Result<()> {
     // that are in pages too do no harm. With holes between the rows an old record could pass for a document's newest.
     if tails.rows_have_holes() {
         for document in tails.documents() {
-            match Log::new(document, Version::ZERO, reader, Vec::new()).newest_page() {
+            match Log::new(document, Version::ZERO, Kept::default(), reader, Vec::new()).newest_page() {
                 Ok(Some(page)) => tails.folded(document, page.last),
                 Ok(None) => {}
                 Err(error) => tails.damage(document, error),

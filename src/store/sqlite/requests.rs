@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::label::{Changed, LabelChange};
-use super::slice::Slice;
+use super::slice::{Put, Slice};
 use crate::document::{Identity, Revision, Version};
 use crate::store::{AppendError, BranchPoint, Created, Incarnation, StoreError};
 
@@ -42,6 +42,12 @@ pub enum Edit {
         change: LabelChange,
         answer: oneshot::Sender<Result<Changed, StoreError>>,
     },
+    Adopt {
+        document: Incarnation,
+        horizon: Version,
+        rows: Vec<Put>,
+        answer: oneshot::Sender<Result<(), AppendError>>,
+    },
     Remove {
         document: Incarnation,
         answer: oneshot::Sender<Result<(), StoreError>>,
@@ -53,10 +59,9 @@ impl Edit {
     pub fn bytes(&self) -> usize {
         match self {
             Edit::Append { records, .. } => records.len(),
-            Edit::Remove { .. } => 0,
+            // Their rows are beside the journal's.
+            Edit::Remove { .. } | Edit::Label { .. } | Edit::Adopt { .. } => 0,
             Edit::Create { first, .. } => 256 + first.as_ref().map_or(0, |first| first.op.inserted_bytes()),
-            // Its row is beside the journal's.
-            Edit::Label { .. } => 0,
         }
     }
 
@@ -83,7 +88,7 @@ impl Answer {
     fn from_failure(edit: Edit, reason: &str) -> Self {
         let error = StoreError::Unavailable(reason.to_owned());
         match edit {
-            Edit::Append { answer, .. } => Answer::Append(answer, Err(error.into())),
+            Edit::Append { answer, .. } | Edit::Adopt { answer, .. } => Answer::Append(answer, Err(error.into())),
             Edit::Create { answer, .. } => Answer::Create(answer, Err(error)),
             Edit::Label { answer, .. } => Answer::Label(answer, Err(error)),
             Edit::Remove { answer, .. } => Answer::Remove(answer, Err(error)),

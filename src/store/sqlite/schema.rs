@@ -11,7 +11,7 @@ use super::directory::{Directory, OpenError};
 /// "Vari" in ASCII: which program the database belongs to, as `file` and SQLite's tools show it.
 const APPLICATION_ID: i64 = 0x5661_7269;
 /// The format of tables and rows. Raised by a change that older servers cannot read.
-const FORMAT: i64 = 5;
+const FORMAT: i64 = 6;
 /// How long a connection waits for another: only an operator's own tool ever holds a lock for long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -57,6 +57,12 @@ const ADDED: &[&str] = &[
     CREATE TABLE marks(document INTEGER, level INTEGER, place INTEGER, body BLOB NOT NULL,
         PRIMARY KEY(document, level, place)) WITHOUT ROWID;
     CREATE TABLE ledger(document INTEGER, page INTEGER, body BLOB NOT NULL, PRIMARY KEY(document, page)) WITHOUT ROWID;
+",
+    "
+    -- What is left of revisions that were pruned: first to last as one op, with the time and chain of the last. From the last
+    -- of all steps on there are pages; at or before it, rows of `ledger` and `clients` can no longer be made again.
+    CREATE TABLE steps(document INTEGER, first INTEGER, last INTEGER NOT NULL, time INTEGER NOT NULL, chain INTEGER NOT NULL,
+        body BLOB NOT NULL, PRIMARY KEY(document, first)) WITHOUT ROWID;
 ",
 ];
 

@@ -31,6 +31,7 @@ pub enum Tag {
     Removed = 7,
     Marks = 8,
     Ledger = 9,
+    Step = 10,
 }
 
 /// Compresses and decompresses; reused, because setting one up costs more than a small row.

@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 use super::block::Place;
 use super::documents::exists;
 use super::page::Page;
-use super::sweep::Table;
+use super::steps::{self, StepRow};
+use super::sweep::{self, Table};
 use crate::document::{ClientKey, Version};
 use crate::store::{Incarnation, StoreError};
 
@@ -43,16 +44,23 @@ pub enum Put {
         client: ClientKey,
         body: Vec<u8>,
     },
+    /// A step, in place of every step and single revision in its span.
+    Step {
+        document: Incarnation,
+        step: StepRow,
+    },
     Snapshot {
         document: Incarnation,
         version: Version,
         part: u64,
         body: Vec<u8>,
     },
-    /// The first `rows` rows that a table still has of a document that was removed, of so many bytes.
+    /// The first `rows` rows that a table still has of a document that was removed, or pruned up to `horizon`, of so many
+    /// bytes.
     Sweep {
         document: Incarnation,
         table: Table,
+        horizon: Option<Version>,
         rows: u64,
         bytes: usize,
     },
@@ -97,13 +105,15 @@ impl Put {
             | Put::Ledger { body, .. }
             | Put::Client { body, .. }
             | Put::Snapshot { body, .. } => 1 + body.len() / 4096,
+            Put::Step { step, .. } => 2 + step.body.len() / 4096,
             Put::DropRow { bytes, .. } => 1 + bytes / 4096,
             Put::Sweep { rows, bytes, .. } => *rows as usize + bytes / 4096,
             Put::Swept { .. } => 1,
         }
     }
 
-    fn write(&self, conn: &Connection) -> rusqlite::Result<usize> {
+    /// Makes the change, in a transaction of the caller's.
+    pub fn write(&self, conn: &Connection) -> rusqlite::Result<usize> {
         match self {
             Put::Page { document, page } => conn
                 .prepare_cached(
@@ -136,9 +146,12 @@ impl Put {
                     "INSERT OR REPLACE INTO snapshots(document, version, part, body) VALUES(?1, ?2, ?3, ?4)",
                 )?
                 .execute(params![document.0 as i64, version.0 as i64, *part as i64, body]),
-            Put::Sweep { document, table, rows, .. } => {
-                conn.prepare_cached(table.sweep())?.execute(params![document.0 as i64, *rows as i64])
-            }
+            Put::Step { document, step } => step.write(conn, *document),
+            Put::Sweep { document, table, horizon, rows, .. } => conn.prepare_cached(&table.sweep())?.execute(params![
+                document.0 as i64,
+                *rows as i64,
+                sweep::below(*horizon)
+            ]),
             Put::Swept { document } => {
                 conn.prepare_cached("UPDATE removed SET swept = 1 WHERE number = ?1")?.execute([document.0 as i64])
             }
@@ -159,6 +172,7 @@ impl Put {
             | Put::Marks { document, .. }
             | Put::Ledger { document, .. }
             | Put::Client { document, .. }
+            | Put::Step { document, .. }
             | Put::Snapshot { document, .. } => Some(*document),
             Put::Sweep { .. } | Put::Swept { .. } | Put::DropRow { .. } => None,
         }
@@ -182,6 +196,22 @@ impl Slice {
         self.puts.retain(|put| put.part_of().is_none_or(|document| documents[&document]));
         self.damaged.retain(|(document, _)| documents[document]);
         Ok(())
+    }
+
+    /// Why the steps in it must not be written after all: a version within one was labelled since they were planned, or has
+    /// a branch.
+    pub fn hindrance(&self, conn: &Connection) -> Result<Option<String>, StoreError> {
+        for put in &self.puts {
+            if let Put::Step { document, step } = put
+                && let Some(version) = steps::hindrance(conn, *document, step.from(), step.last)?
+            {
+                let (document, from, to) = (document.0, step.from(), step.last);
+                return Ok(Some(format!(
+                    "version {version} of document number {document} is needed, between {from} and {to}"
+                )));
+            }
+        }
+        Ok(None)
     }
 
     /// About how many database pages it touches: what an edit that arrives meanwhile has to wait for.

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::client;
 use super::directory::{Directory, OpenError};
 use super::documents;
 use super::label;
@@ -13,7 +14,10 @@ use super::readers::Reader;
 use super::recover::{Journal, read_journal};
 use super::schema::{self, Role};
 use super::sealed::Press;
-use crate::document::{DocumentId, Label, Revision, Snapshot, Version};
+use super::steps;
+use crate::document::{
+    ClientKey, DocumentId, LEDGER_PAGE, Label, LedgerPage, Revision, Snapshot, Step, Taken, Version,
+};
 use crate::store::lineage::{Lineage, Piece};
 use crate::store::{Found, Head, Incarnation, READ_WEIGHT, StoreError};
 
@@ -55,7 +59,7 @@ impl View {
     /// The newest place of a document.
     pub fn head(&mut self, document: Incarnation) -> Result<Head, StoreError> {
         let found = documents::of_number(&self.reader.conn, document)?;
-        if let Some(head) = self.log(document, Version::ZERO, Version(u64::MAX)).head()? {
+        if let Some(head) = self.log(document, Version::ZERO, Version(u64::MAX))?.head()? {
             return Ok(head);
         }
         let start = start_of(found.begins);
@@ -90,8 +94,15 @@ impl View {
         // Of one log at a time: whoever goes over many comes again.
         match lineage.split(from, to).first() {
             None => Ok(Vec::new()),
-            Some(&Piece { document, from, to }) => self.log(document, from, to).some_revisions(from, to, READ_WEIGHT),
+            Some(&Piece { document, from, to }) => self.log(document, from, to)?.some_revisions(from, to, READ_WEIGHT),
         }
+    }
+
+    /// What was last taken from each client that sent nothing after a version.
+    pub fn taken_to(&self, document: Incarnation, horizon: Version) -> Result<Vec<(ClientKey, Taken)>, StoreError> {
+        let mut taken = client::all(&self.reader.conn, document)?;
+        taken.retain(|(_, taken)| taken.version <= horizon);
+        Ok(taken)
     }
 
     /// Every label of a document, in order of version and then of name.
@@ -99,9 +110,28 @@ impl View {
         label::all(&self.reader.conn, document)
     }
 
-    fn log(&mut self, document: Incarnation, from: Version, to: Version) -> Log<'_> {
+    /// What is left of the pruned part of a document's history, or of that which it is a branch of.
+    pub fn steps(&mut self, document: Incarnation) -> Result<Vec<Step>, StoreError> {
+        let root = self.lineage(document)?.root();
+        self.own_steps(root)
+    }
+
+    /// What is left of the pruned part of a document's own log.
+    pub(super) fn own_steps(&mut self, document: Incarnation) -> Result<Vec<Step>, StoreError> {
+        let mut log = self.log(document, Version::ZERO, Version::ZERO)?;
+        let horizon = log.kept.horizon();
+        Ok(log.steps_between(Version::ZERO, horizon)?.0)
+    }
+
+    /// A page of the ledger of a document that is no branch, up to a version.
+    pub fn ledger_page(&mut self, document: Incarnation, number: u64, to: Version) -> Result<LedgerPage, StoreError> {
+        self.log(document, Version(number * LEDGER_PAGE), to)?.ledger_page(number, to)
+    }
+
+    fn log(&mut self, document: Incarnation, from: Version, to: Version) -> Result<Log<'_>, StoreError> {
         let tail = self.journal.tails.runs(document, from, to);
-        // Where its own revisions begin matters only to a fold and to a search by time.
-        Log::new(document, Version::ZERO, &mut self.reader, tail)
+        let kept = steps::kept(&self.reader.conn, document)?;
+        // Where a branch's own revisions begin matters only to a fold and to a search by time.
+        Ok(Log::new(document, Version::ZERO, kept, &mut self.reader, tail))
     }
 }

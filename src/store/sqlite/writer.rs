@@ -230,6 +230,11 @@ impl Writer {
         if let Err(error) = slice.leave_out_removed(&reader.conn) {
             return Err(NotWritten(error.to_string()));
         }
+        match slice.hindrance(&reader.conn) {
+            Ok(None) => {}
+            Ok(Some(reason)) => return Err(NotWritten(reason)),
+            Err(error) => return Err(NotWritten(error.to_string())),
+        }
         if !slice.puts.is_empty()
             && let Err(error) = slice.write(&reader.conn)
         {

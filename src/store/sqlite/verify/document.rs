@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::params;
 
 use super::{Site, Verifier, reason};
-use crate::document::{Chain, ClientKey, Identity, Label, Snapshot, Stretch, Taken, Time, Version};
+use crate::document::{Chain, ClientKey, Identity, LEDGER_PAGE, Label, Snapshot, Stretch, Taken, Time, Version};
 use crate::ot::{Content, Op};
 use crate::store::codec::decode_record;
 use crate::store::sqlite::block::{Place, open_block};
@@ -15,8 +15,8 @@ use crate::store::sqlite::page::Page;
 use crate::store::sqlite::row::each_record;
 use crate::store::sqlite::sealed::Tag;
 use crate::store::sqlite::snapshot::{Unread, load};
-use crate::store::sqlite::{fault, label};
-use crate::store::{Found, Incarnation, StoreError};
+use crate::store::sqlite::{fault, label, steps};
+use crate::store::{Found, Incarnation, Kept, StoreError};
 
 /// Revisions of a parent that are read at a time.
 const READ_AT_ONCE: u64 = 1024;
@@ -28,6 +28,8 @@ struct Walk {
     identity: Option<Identity>,
     /// The version that is due.
     next: Version,
+    /// What is left of what was pruned before the first.
+    kept: Kept,
     time: Time,
     /// Unknown behind a revision that cannot be read, until the next is.
     chain: Option<Chain>,
@@ -63,10 +65,18 @@ impl Verifier<'_> {
         self.verified.documents += 1;
         let (name, row) = self.row(document)?;
         let begin = row.as_ref().and_then(|row| self.begin(row));
+        let kept = match steps::kept(&self.view.reader.conn, document) {
+            Ok(kept) => kept,
+            Err(error) => {
+                self.tell(Site::Document(document, name, None), reason(error));
+                return Ok(());
+            }
+        };
         let mut walk = Walk {
             document,
             name,
-            next: start_of(row.as_ref().and_then(|row| row.begins)).next(),
+            next: start_of(row.as_ref().and_then(|row| row.begins)).max(kept.horizon()).next(),
+            kept,
             time: begin.as_ref().map_or(Time(0), |begin| begin.time),
             chain: begin.as_ref().map(|begin| begin.chain),
             content: begin.map(|begin| begin.content),
@@ -89,6 +99,9 @@ impl Verifier<'_> {
     fn begin(&mut self, row: &Found) -> Option<Snapshot> {
         let mut begin = Snapshot::genesis(&row.identity);
         let until = start_of(row.begins);
+        for step in self.view.steps(row.incarnation).ok()? {
+            begin.forward(&step.stretch).ok()?;
+        }
         while begin.version < until {
             let next = Version(until.0.min(begin.version.0 + READ_AT_ONCE));
             let read = self.view.revisions(row.incarnation, begin.version, next).ok()?;
@@ -107,8 +120,13 @@ impl Verifier<'_> {
         walk.blocks = blocks.into_iter().map(|(level, place)| (level as u32, place as u64)).collect();
         let snapshots = keys("SELECT DISTINCT version, 0 FROM snapshots WHERE document = ?1")?;
         walk.snapshots = snapshots.into_iter().map(|(version, _)| version as u64).collect();
+        let horizon = walk.kept.horizon();
+        // What a horizon left behind and was not removed yet.
+        walk.blocks.retain(|(level, place)| Place { level: *level, place: *place }.from() >= horizon);
+        walk.snapshots.retain(|version| *version >= horizon.0);
+        self.pruned(walk);
 
-        let mut first = Version::ZERO;
+        let mut first = horizon.next();
         while let Some(page) = self.next_page(walk.document, first)? {
             first = page.first.next();
             self.page(walk, &page)?;
@@ -151,6 +169,32 @@ impl Verifier<'_> {
         }
         self.labels(walk, Version(head));
         Ok(())
+    }
+
+    /// What is left of what was pruned: steps that lead from one to the next, and who made it.
+    fn pruned(&mut self, walk: &Walk) {
+        let horizon = walk.kept.horizon();
+        let mut length = 0;
+        match self.view.own_steps(walk.document) {
+            Ok(steps) => {
+                for step in steps {
+                    let covers = step.stretch.op.base_len();
+                    if covers != length {
+                        let sentence = format!("what is left of them covers {covers} characters, there were {length}");
+                        self.tell(walk.at(step.from().next(), step.to()), sentence);
+                    }
+                    length = step.stretch.op.target_len();
+                }
+            }
+            Err(error) => self.tell(walk.at(Version(1), horizon), reason(error)),
+        }
+        for number in 0..horizon.0.div_ceil(LEDGER_PAGE) {
+            if let Err(error) = self.view.ledger_page(walk.document, number, horizon) {
+                let from = Version(number * LEDGER_PAGE);
+                let to = horizon.min(Version(from.0 + LEDGER_PAGE));
+                self.tell(walk.at(from.next(), to), reason(error));
+            }
+        }
     }
 
     fn next_page(&self, document: Incarnation, from: Version) -> rusqlite::Result<Option<Page>> {
@@ -314,6 +358,8 @@ impl Verifier<'_> {
             let due = missing.remove(&client);
             match open_client(walk.document, client, &body) {
                 Err(reason) => self.tell(walk.here(), format!("a client's row is damaged: {reason}")),
+                // Of what was pruned there is nothing else to hold it against.
+                Ok(found) if due.is_none() && found.version <= walk.kept.horizon() => {}
                 Ok(found) if whole && due != Some(found) => {
                     let due = due.map_or("nothing".into(), |due| format!("seq {} as version {}", due.seq, due.version));
                     let found = format!("seq {} as version {}", found.seq, found.version);
@@ -340,9 +386,13 @@ impl Verifier<'_> {
         match labels {
             Err(error) => self.tell(walk.here(), reason(error)),
             Ok(labels) => {
-                for label in labels.into_iter().filter(|label| label.version > head) {
-                    let sentence =
-                        format!("the label {:?} names it, but the document ends at {head}", label.name.as_str());
+                for label in labels {
+                    let why = match label.version {
+                        version if version > head => format!("the document ends at {head}"),
+                        version if !walk.kept.holds(version) => "it was pruned".to_owned(),
+                        _ => continue,
+                    };
+                    let sentence = format!("the label {:?} names it, but {why}", label.name.as_str());
                     self.tell(walk.at(label.version, label.version), sentence);
                 }
             }

@@ -152,7 +152,7 @@ impl Verifier<'_> {
 
     /// What belongs to no document.
     fn strays(&mut self, there: &[Incarnation]) -> rusqlite::Result<()> {
-        for table in ["pages", "blocks", "clients", "snapshots", "labels"] {
+        for table in ["pages", "blocks", "clients", "snapshots", "labels", "marks", "ledger", "steps"] {
             let sql = format!(
                 "SELECT DISTINCT document FROM {table} WHERE document NOT IN (SELECT number FROM documents)
                     AND document NOT IN (SELECT number FROM removed WHERE swept = 0)"
