@@ -6,7 +6,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::line::{DocumentLine, EndLine, LabelLine, RevisionLine};
-use crate::document::{ChainKey, DocumentId, Epoch, Identity, Revision, Snapshot, Time, Version};
+use super::pruned::{ClientLine, LedgerLine, StepLine};
+use crate::document::{ChainKey, DocumentId, Epoch, Identity, LEDGER_PAGE, Revision, Snapshot, Step, Time, Version};
 use crate::store::{Found, StoreError, View};
 
 /// Revisions read at a time: what an export holds in memory, however long the history is.
@@ -26,17 +27,22 @@ pub enum ExportError {
     Io(#[from] std::io::Error),
 }
 
-/// Writes a document with all its history. Answers how many revisions it has.
+/// Writes a document with all that is kept of its history. Answers how many revisions it has.
 ///
 /// A branch is written as a document of its own: see [`of_its_own`].
 pub fn export(view: &mut View, id: &DocumentId, to: &mut impl Write) -> Result<Version, ExportError> {
     let found = view.find(id)?.ok_or_else(|| ExportError::Unknown(id.clone()))?;
     let mut head = view.head(found.incarnation)?;
     let mut lines = Lines { to, written: 0 };
+    let steps = view.steps(found.incarnation)?;
     match &found.begins {
         None => {
-            lines.write(&DocumentLine::of(&found.identity, head))?;
-            each_revision(view, &found, head.version, |revision| lines.write(&RevisionLine::of(revision)))?;
+            lines.write(&DocumentLine::of(&found.identity, head, !steps.is_empty()))?;
+            pruned(view, &found, &steps, &mut lines)?;
+            for (client, taken) in view.taken_to(found.incarnation, steps.last().map_or(Version::ZERO, Step::to))? {
+                lines.write(&ClientLine::of(client, taken))?;
+            }
+            each_revision(view, &found, &steps, head.version, |revision| lines.write(&RevisionLine::of(revision)))?;
         }
         Some(begins) => {
             let root = view.root(found.incarnation)?;
@@ -46,16 +52,18 @@ pub fn export(view: &mut View, id: &DocumentId, to: &mut impl Write) -> Result<V
                 let chain = Revision { origin, ..revision.clone() }.chain_after(chain, &identity.key);
                 Revision { origin, chain, ..revision.clone() }
             };
-            // Its end stands in the first line: it is gone over twice.
+            // Its end stands in the first line: it is gone over twice. What was pruned keeps the chain that it had.
             let genesis = Snapshot::genesis(&identity).chain;
-            head.chain = genesis;
-            each_revision(view, &found, head.version, |revision| {
+            let first = steps.last().map_or(genesis, |step| step.stretch.chain);
+            head.chain = first;
+            each_revision(view, &found, &steps, head.version, |revision| {
                 head.chain = own(revision, head.chain).chain;
                 Ok(())
             })?;
-            lines.write(&DocumentLine::of(&identity, head))?;
-            let mut chain = genesis;
-            each_revision(view, &found, head.version, |revision| {
+            lines.write(&DocumentLine::of(&identity, head, !steps.is_empty()))?;
+            pruned(view, &root, &steps, &mut lines)?;
+            let mut chain = first;
+            each_revision(view, &found, &steps, head.version, |revision| {
                 let revision = own(revision, chain);
                 chain = revision.chain;
                 lines.write(&RevisionLine::of(&revision))
@@ -84,14 +92,27 @@ fn of_its_own(branch: &Identity, created: Time) -> Identity {
     Identity { epoch, key, created, ..branch.clone() }
 }
 
-/// Goes over the whole history, that before a branch begins included.
+/// Writes what is left of what was pruned of a document that is no branch.
+fn pruned<W: Write>(view: &mut View, found: &Found, steps: &[Step], lines: &mut Lines<W>) -> Result<(), ExportError> {
+    let horizon = steps.last().map_or(Version::ZERO, Step::to);
+    for step in steps {
+        lines.write(&StepLine::of(step))?;
+    }
+    for number in 0..horizon.0.div_ceil(LEDGER_PAGE) {
+        lines.write(&LedgerLine::of(&view.ledger_page(found.incarnation, number, horizon)?))?;
+    }
+    Ok(())
+}
+
+/// Goes over every single revision, those before a branch begins included.
 fn each_revision(
     view: &mut View,
     found: &Found,
+    steps: &[Step],
     head: Version,
     mut look: impl FnMut(&Revision) -> std::io::Result<()>,
 ) -> Result<(), ExportError> {
-    let mut at = Version::ZERO;
+    let mut at = steps.last().map_or(Version::ZERO, Step::to);
     while at < head {
         let next = Version(head.0.min(at.0 + CHUNK));
         for revision in view.revisions(found.incarnation, at, next)? {

@@ -7,10 +7,15 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::FORMAT;
 use super::line::{DocumentLine, EndLine, LabelLine, RevisionLine, Tagged};
-use crate::document::{DocumentId, Identity, Label, Revision, Snapshot, Stretch, Version};
-use crate::store::{AppendError, Created, Incarnation, Labelled, READ_WEIGHT, SnapshotPace, Store, StoreError};
+use super::pruned::{ClientLine, LedgerLine, StepLine, check_whole, take_step};
+use super::{FORMAT, FORMAT_PRUNED};
+use crate::document::{
+    ClientKey, DocumentId, Identity, Label, LedgerPage, Revision, Snapshot, Step, Stretch, Taken, Version,
+};
+use crate::store::{
+    AppendError, Created, Incarnation, Labelled, PrunedPast, READ_WEIGHT, SnapshotPace, Store, StoreError,
+};
 
 /// Revisions appended at a time.
 const CHUNK: usize = 512;
@@ -62,27 +67,33 @@ pub struct Imported {
 pub async fn import(store: &dyn Store, path: &Path, id: Option<DocumentId>) -> Result<Imported, ImportError> {
     let mut check = Check::default();
     each_line(path, |line| check.take(line))?;
+    let past = std::mem::take(&mut check.past);
     let (identity, head) = check.finish(id)?;
-    let (document, from) = begin(store, &identity, &head, path).await?;
-    let mut writing = Writing {
-        store,
-        document,
-        now: Snapshot::genesis(&identity),
-        from,
-        snapshots: SnapshotPace::default(),
-        chunk: Vec::new(),
-        weight: 0,
-    };
+    let (document, had) = begin(store, &identity, &head, path).await?;
+    let mut now = Snapshot::genesis(&identity);
+    for step in &past.steps {
+        now.forward(&step.stretch).expect("the first reading found that it fits");
+    }
+    if had < now.version {
+        match store.adopt(document, past).await {
+            Ok(()) => {}
+            Err(AppendError::Store(error)) => return Err(error.into()),
+            Err(conflict) => return Err(StoreError::Unavailable(conflict.to_string()).into()),
+        }
+    }
+    let from = had.max(now.version);
+    let mut writing =
+        Writing { store, document, now, from, snapshots: SnapshotPace::default(), chunk: Vec::new(), weight: 0 };
     let mut lines = Lines::open(path)?;
     while let Some((number, line)) = lines.next()? {
         match parse(&line).map_err(|reason| ImportError::Line { line: number, reason })? {
             Line::Revision(revision) => writing.revision(revision).await?,
             Line::Label(label) => writing.label(label).await?,
-            Line::Document(_) | Line::End(_) => {}
+            Line::Document(_) | Line::Step(_) | Line::Ledger(_) | Line::Client(..) | Line::End(_) => {}
         }
     }
     writing.flush().await?;
-    Ok(Imported { id: identity.id, version: head.version, from })
+    Ok(Imported { id: identity.id, version: head.version, from: had })
 }
 
 /// Makes the document, or finds it as an earlier import of the same file left it.
@@ -107,10 +118,10 @@ async fn begin(
     // Its chain vouches for all of its history.
     let mut chain = Snapshot::genesis(identity).chain;
     each_line(path, |(_, line)| {
-        if let Ok(Line::Revision(revision)) = parse(line)
-            && revision.version == there.version
-        {
-            chain = revision.chain;
+        match parse(line) {
+            Ok(Line::Revision(revision)) if revision.version == there.version => chain = revision.chain,
+            Ok(Line::Step(step)) if step.to() == there.version => chain = step.stretch.chain,
+            _ => {}
         }
         Ok(())
     })?;
@@ -176,6 +187,8 @@ struct Check {
     document: Option<DocumentLine>,
     identity: Option<Identity>,
     now: Option<Snapshot>,
+    /// What is left of pruned revisions.
+    past: PrunedPast,
     /// Whether labels have begun: after them comes no revision.
     labels: Vec<Label>,
     lines: u64,
@@ -189,9 +202,23 @@ impl Check {
         }
         match parse(line)? {
             Line::Document(document) => self.begin(document)?,
+            Line::Step(step) => {
+                self.before_revisions()?;
+                let now = self.now.as_mut().expect("that was asked just now");
+                take_step(&mut self.past, now, step)?;
+            }
+            Line::Ledger(page) => {
+                self.before_revisions()?;
+                self.past.ledger.push(page);
+            }
+            Line::Client(client, taken) => {
+                self.before_revisions()?;
+                self.past.taken.push((client, taken));
+            }
             Line::Revision(revision) => self.revision(revision)?,
             Line::Label(label) => self.label(label)?,
             Line::End(end) => {
+                check_whole(&self.past)?;
                 let now = self.now.as_ref().ok_or("the first line is no document")?;
                 let document = self.document.as_ref().ok_or("the first line is no document")?;
                 if (now.version, now.chain) != (document.version, document.chain) {
@@ -221,6 +248,15 @@ impl Check {
         Ok(())
     }
 
+    /// That what is left of pruned revisions comes before all others.
+    fn before_revisions(&self) -> Result<(), String> {
+        let now = self.now.as_ref().ok_or("the first line is no document")?;
+        if now.version != self.past.horizon() || !self.labels.is_empty() {
+            return Err("what is left of pruned revisions stands behind others".into());
+        }
+        Ok(())
+    }
+
     fn revision(&mut self, revision: Revision) -> Result<(), String> {
         let (Some(now), Some(identity)) = (&mut self.now, &self.identity) else {
             return Err("the first line is no document".into());
@@ -243,6 +279,11 @@ impl Check {
 
     fn label(&mut self, label: Label) -> Result<(), String> {
         let now = self.now.as_ref().ok_or("the first line is no document")?;
+        let horizon = self.past.horizon();
+        let kept = label.version == Version::ZERO || self.past.steps.iter().any(|step| step.to() == label.version);
+        if label.version < horizon && !kept {
+            return Err(format!("the label names version {}, which was pruned", label.version));
+        }
         if label.version > now.version {
             return Err(format!("the label names version {}, the document ends at {}", label.version, now.version));
         }
@@ -267,6 +308,9 @@ impl Check {
 
 enum Line {
     Document(DocumentLine),
+    Step(Step),
+    Ledger(LedgerPage),
+    Client(ClientKey, Taken),
     Revision(Revision),
     Label(Label),
     End(EndLine),
@@ -285,9 +329,17 @@ fn parse(line: &str) -> Result<Line, String> {
                 format: u64,
             }
             match read(line)? {
-                Format { format: FORMAT } => Ok(Line::Document(read(line)?)),
-                Format { format } => Err(format!("the file has format {format}, this program reads format {FORMAT}")),
+                Format { format: FORMAT | FORMAT_PRUNED } => Ok(Line::Document(read(line)?)),
+                Format { format } => {
+                    Err(format!("the file has format {format}, this program reads formats {FORMAT} to {FORMAT_PRUNED}"))
+                }
             }
+        }
+        "step" => read::<StepLine>(line)?.step().map(Line::Step),
+        "ledger" => read::<LedgerLine>(line)?.page().map(Line::Ledger),
+        "client" => {
+            let (client, taken) = read::<ClientLine>(line)?.taken();
+            Ok(Line::Client(client, taken))
         }
         "revision" => read::<RevisionLine>(line)?.revision().map(Line::Revision),
         "label" => read::<LabelLine>(line)?.label().map(Line::Label),

@@ -82,8 +82,11 @@ pub struct EndLine {
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Sort {
+pub enum Sort {
     Document,
+    Step,
+    Ledger,
+    Client,
     Revision,
     Label,
     End,
@@ -91,7 +94,7 @@ enum Sort {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Person {
+pub struct Person {
     id: CompactString,
     name: CompactString,
 }
@@ -115,20 +118,20 @@ impl<'de> Deserialize<'de> for Sixteen {
 }
 
 impl Person {
-    fn of(user: &User) -> Self {
+    pub fn of(user: &User) -> Self {
         Person { id: user.id.clone(), name: user.name.clone() }
     }
 
-    fn user(self) -> User {
+    pub fn user(self) -> User {
         User { id: self.id, name: self.name }
     }
 }
 
 impl DocumentLine {
-    pub fn of(identity: &Identity, head: Head) -> Self {
+    pub fn of(identity: &Identity, head: Head, pruned: bool) -> Self {
         DocumentLine {
             sort: Sort::Document,
-            format: super::FORMAT,
+            format: if pruned { super::FORMAT_PRUNED } else { super::FORMAT },
             id: identity.id.clone(),
             kind: identity.kind.as_str().to_owned(),
             epoch: identity.epoch,

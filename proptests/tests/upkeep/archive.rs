@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use variorum::archive::{ImportError, Imported, export, import};
 use variorum::document::{DocumentId, Label, Time, User, Version};
 use variorum::limits::Limits;
-use variorum::store::{BranchPoint, Incarnation, SNAPSHOT_EVERY, Store, View};
+use variorum::store::{AppendError, BranchPoint, Incarnation, PrunedPast, SNAPSHOT_EVERY, SqliteStore, Store, View};
 
 use super::{open, wrong_with};
 
@@ -228,7 +228,7 @@ async fn a_file_that_is_inconsistent_is_refused_with_its_line_and_leaves_nothing
         (String::new(), 1, "the file ends"),
         (lines[1..].join("\n"), 1, "the first line is no document"),
         (lines[..24].join("\n")[..lines[0].len() - 5].to_owned(), 1, "it is not what it should be"),
-        (with(1, &|line| line["format"] = json!(2)), 1, "has format 2, this program reads format 1"),
+        (with(1, &|line| line["format"] = json!(3)), 1, "has format 3, this program reads formats 1 to 2"),
         (with(1, &|line| line["kind"] = json!("board")), 1, "not served here"),
         (with(1, &|line| line["key"] = json!("AAAAAAAAAAAAAAAAAAAAAA")), 2, "its chain is"),
         (with(1, &|line| line["epoch"] = json!("AAAAAAAAAAAAAAAAAAAAAA")), 2, "its chain is"),
@@ -264,4 +264,57 @@ async fn a_file_that_is_inconsistent_is_refused_with_its_line_and_leaves_nothing
     }
     let missing = View::open(exported(3).await.0.path()).map(|mut view| export(&mut view, &id("e"), &mut Vec::new()));
     assert!(missing.unwrap().unwrap_err().to_string().contains("there is no document \"e\""));
+}
+
+#[tokio::test]
+async fn a_pruned_document_is_carried_over_with_all_that_is_left_of_it() {
+    let (from, _, scribe) = exported(3000).await;
+    let store = open(from.path());
+    let kept = store.prune(Incarnation(2), Version(2600), false).await.unwrap().kept;
+    assert_eq!(kept, [Version(3), Version(2560)]);
+    let mut view = View::open(from.path()).unwrap();
+    let mut file = Vec::new();
+    assert_eq!(export(&mut view, &id("d"), &mut file).unwrap(), Version(3000));
+    let file = String::from_utf8(file).unwrap();
+    // Also one that was cut off right behind what is left of pruned revisions.
+    for cut in [false, true] {
+        let to = tempfile::tempdir().unwrap();
+        if cut {
+            let store = open(&to.path().join("data"));
+            store.create(scribe.identity().clone(), None).await.unwrap();
+            let pages = [0, 1].map(|page| view.ledger_page(Incarnation(2), page, Version(2560)).unwrap());
+            let taken = view.taken_to(Incarnation(2), Version(2560)).unwrap();
+            let past = PrunedPast { steps: view.steps(Incarnation(2)).unwrap(), ledger: pages.into(), taken };
+            store.adopt(Incarnation(1), past.clone()).await.unwrap();
+            assert_eq!(store.head(Incarnation(1)).await.unwrap().version, Version(2560));
+            // Only what has no revision yet takes one in.
+            let again = store.adopt(Incarnation(1), past).await;
+            assert_eq!(again, Err(AppendError::Conflict { head: Version(2560) }));
+            store.close().await;
+        }
+        let imported = take(to.path(), &file, None).await.unwrap();
+        assert_eq!(imported.from, Version(if cut { 2560 } else { 0 }));
+        assert_eq!(wrong_with(&to.path().join("data")), [""; 0]);
+        assert!(again(to.path(), "d") == file);
+        let after = open(&to.path().join("data"));
+        assert_eq!(after.kept(Incarnation(1)).await, store.kept(Incarnation(2)).await);
+        let pages = || vec![0, 1];
+        assert_eq!(after.ledger(Incarnation(1), pages()).await, store.ledger(Incarnation(2), pages()).await);
+        let trail =
+            async |store: &SqliteStore, number| store.trail(Incarnation(number), Version(3), Version(3000)).await;
+        assert_eq!(trail(&after, 1).await, trail(&store, 2).await);
+        for client in scribe.clients() {
+            assert_eq!(after.taken(Incarnation(1), client).await, store.taken(Incarnation(2), client).await);
+        }
+    }
+    // Nothing may be missing of what is left.
+    for (sort, says) in [("step", "where 0 is due"), ("ledger", "is due"), ("end", "its last line")] {
+        let to = tempfile::tempdir().unwrap();
+        let first = file.lines().position(|line| line.contains(&format!("\"type\":\"{sort}\""))).unwrap();
+        let less: String =
+            file.lines().enumerate().filter(|(at, _)| *at != first).map(|(_, line)| format!("{line}\n")).collect();
+        let refused = take(to.path(), &less, None).await.unwrap_err().to_string();
+        assert!(refused.contains(says), "without its first {sort}: {refused}");
+        assert!(open(&to.path().join("data")).find(&id("d")).await.unwrap().is_none());
+    }
 }
