@@ -14,7 +14,9 @@ use crate::logs;
 use crate::metrics::Metrics;
 use crate::past;
 use crate::replay;
-use crate::server::{self, BadNetwork, BadOrigin, Entry, Origins, Parts, Proxies, SECRET_BYTES, Secret, Tokens};
+use crate::server::{
+    self, BadNetwork, BadOrigin, Entry, Origins, Parts, Policy, Proxies, SECRET_BYTES, Secret, Tokens,
+};
 use crate::shutdown;
 use crate::store::{MemoryStore, SqliteOptions, SqliteStore, Store};
 use crate::token;
@@ -62,6 +64,8 @@ enum Command {
     Branch(past::BranchFlags),
     /// Take over what was written on a branch
     Merge(past::MergeFlags),
+    /// Squash what of a document's history need not be kept
+    Prune(past::PruneFlags),
     /// Show every limit: what it is set to, why, and how it is set
     Limits(Flags),
     /// Make an access token for trying
@@ -87,6 +91,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Restore(flags) => wait_for(past::restore(flags)),
             Command::Branch(flags) => wait_for(past::branch(flags)),
             Command::Merge(flags) => wait_for(past::merge(flags)),
+            Command::Prune(flags) => wait_for(past::prune(flags)),
             Command::Limits(flags) => limits(flags),
             Command::Token(flags) => token::run(flags),
         };
@@ -140,7 +145,9 @@ async fn serve(flags: Flags) -> Result<(), String> {
         server::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     let address = listener.local_addr().map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     info!(%address, "serving");
-    let parts = Parts { store, world: Arc::new(System), limits: config.limits, proxies, metrics, entry, origins };
+    let keeping = Policy::new(config.keep_history);
+    let world = Arc::new(System);
+    let parts = Parts { store, world, limits: config.limits, proxies, metrics, entry, origins, keeping };
     server::run(parts, listener, shutdown::asked_by_system()).await;
     Ok(())
 }

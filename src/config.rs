@@ -8,6 +8,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde::Deserialize;
 
+use crate::document::Keeping;
 use crate::limits::{BadLimit, Limits};
 
 /// Where the server listens unless told otherwise: this machine only.
@@ -47,6 +48,10 @@ pub struct Flags {
     /// 10.0.0.0/8; may be given several times
     #[arg(long, env = "VARIORUM_TRUSTED_PROXY", value_name = "ADDRESS", value_delimiter = ',')]
     pub trusted_proxy: Vec<String>,
+    /// What is kept of the histories of documents whose ids begin so: `all`, the versions of so long, as in 30d or 12h, or
+    /// `labels`; labelled versions always are. The longest beginning decides; may be given several times [default: all]
+    #[arg(long, env = "VARIORUM_KEEP_HISTORY", value_name = "PREFIX=WHAT", value_delimiter = ',')]
+    pub keep_history: Vec<String>,
     /// Limit to set, by its name in `variorum limits`; may be given several times
     #[arg(long, value_name = "NAME=VALUE")]
     pub limit: Vec<String>,
@@ -68,6 +73,8 @@ struct File {
     open: Option<bool>,
     allow_origin: Option<Vec<String>>,
     trusted_proxy: Option<Vec<String>>,
+    /// By the beginning of ids.
+    keep_history: BTreeMap<String, String>,
     /// By name; a time or a number of bytes may be written as text with its unit.
     limits: BTreeMap<String, toml::Value>,
 }
@@ -87,6 +94,8 @@ pub struct Config {
     pub allow_origin: Vec<String>,
     /// Proxies that are believed when they say whom they speak for.
     pub trusted_proxy: Vec<String>,
+    /// What is kept of histories, by the beginning of ids.
+    pub keep_history: Vec<(String, Keeping)>,
     /// Every bound.
     pub limits: Limits,
 }
@@ -142,6 +151,9 @@ pub enum ConfigError {
     /// A limit that cannot be set so.
     #[error(transparent)]
     Limit(#[from] BadLimit),
+    /// What is kept of histories, said in a way that is not understood.
+    #[error("--keep-history: {0}")]
+    KeepHistory(String),
     /// An audience without tokens.
     #[error("--auth-audience is about tokens, which are checked only with --auth-secret")]
     NoSecret,
@@ -173,13 +185,32 @@ impl Config {
         }
         let allow_origin = given_or(flags.allow_origin, file.allow_origin);
         let trusted_proxy = given_or(flags.trusted_proxy, file.trusted_proxy);
+        let keep_history = keep_history(file.keep_history, &flags.keep_history)?;
         let limits = limits(&file.limits, &flags.limit)?;
-        Ok(Config { listen, keep, auth, open, allow_origin, trusted_proxy, limits })
+        Ok(Config { listen, keep, auth, open, allow_origin, trusted_proxy, keep_history, limits })
     }
 }
 
 fn given_or(given: Vec<String>, file: Option<Vec<String>>) -> Vec<String> {
     if given.is_empty() { file.unwrap_or_default() } else { given }
+}
+
+/// What is kept of histories: as the file says, over it the flags.
+fn keep_history(file: BTreeMap<String, String>, flags: &[String]) -> Result<Vec<(String, Keeping)>, ConfigError> {
+    let mut rules = file;
+    for flag in flags {
+        let (prefix, what) = flag.split_once('=').ok_or_else(|| {
+            ConfigError::KeepHistory(format!(
+                "{flag:?} has no `=`: expected the beginning of ids, `=`, and what is kept"
+            ))
+        })?;
+        rules.insert(prefix.to_owned(), what.to_owned());
+    }
+    let rule = |(prefix, what): (String, String)| match what.parse::<Keeping>() {
+        Ok(keeping) => Ok((prefix, keeping)),
+        Err(error) => Err(ConfigError::KeepHistory(error.to_string())),
+    };
+    rules.into_iter().map(rule).collect()
 }
 
 /// The limits: those of the file, over them those of the environment, and over these the flags'.
@@ -247,6 +278,22 @@ mod tests {
         assert_eq!((limits.name_length, limits.idle.as_secs(), limits.frame_bytes), (40, 90, 1 << 20));
         let error = Config::settle(Flags { limit: vec!["names=1".into()], ..Flags::default() }).unwrap_err();
         assert!(error.to_string().contains("names"), "{error}");
+    }
+
+    #[test]
+    fn what_is_kept_is_set_by_the_file_and_over_it_by_flags() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("variorum.toml");
+        std::fs::write(&path, "[keep_history]\n\"\" = \"30d\"\n\"law.\" = \"all\"\n").unwrap();
+        let settle = |flag: &str| {
+            let flags = Flags { config: Some(path.clone()), keep_history: vec![flag.into()], ..Flags::default() };
+            Config::settle(flags).map(|config| config.keep_history).map_err(|error| error.to_string())
+        };
+        let rule = |prefix: &str, what: &str| (prefix.to_owned(), what.parse().unwrap());
+        assert_eq!(settle("=7d"), Ok(vec![rule("", "7d"), rule("law.", "all")]));
+        assert_eq!(settle("tmp=labels"), Ok(vec![rule("", "30d"), rule("law.", "all"), rule("tmp", "labels")]));
+        assert!(settle("tmp").unwrap_err().contains('='));
+        assert!(settle("tmp=soon").unwrap_err().contains("soon"));
     }
 
     #[test]

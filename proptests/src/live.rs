@@ -104,6 +104,7 @@ pub fn parts() -> Parts {
         metrics: Metrics::new(),
         entry: Entry::Open,
         origins: Origins::default(),
+        keeping: Default::default(),
         proxies: Proxies::default(),
     }
 }

@@ -20,7 +20,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("limits", &["document"]),
     ("metrics", &[]),
     ("shutdown", &[]),
-    ("config", &["limits"]),
+    ("config", &["limits", "document"]),
     ("token", &["server"]),
 ];
 

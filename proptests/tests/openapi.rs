@@ -293,6 +293,8 @@ async fn what_the_server_answers_is_as_described() {
     assert_ne!(preview.json()["conflicts"], json!([]), "a conflict is seen");
     it.ask(Merge, &d("/merge"), &[], r#"{"branch": "b"}"#, 200).await;
     it.ask(Merge, &d("/merge"), &[], r#"{"branch": "d"}"#, 409).await;
+    it.ask(Prune, &d("/prune"), &[], r#"{"keep": "30d", "preview": true}"#, 200).await;
+    it.ask(Prune, &d("/prune"), &[], r#"{"keep": "soon"}"#, 400).await;
     it.ask(Delete, "/v1/docs/b", &[], "", 204).await;
     it.ask(Delete, "/v1/docs/b", &[], "", 404).await;
     // About the server.

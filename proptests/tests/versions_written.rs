@@ -7,6 +7,8 @@ mod characters;
 mod labels;
 #[path = "versions_written/merge.rs"]
 mod merge;
+#[path = "versions_written/pruning.rs"]
+mod pruning;
 #[path = "versions_written/restore.rs"]
 mod restore;
 #[path = "versions_written/writers.rs"]

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::dial::{Connector, Tcp};
 use super::http::{Http, RequestError, encoded};
-use crate::document::{DocumentId, LabelName, Version};
-use crate::protocol::{BranchView, BranchesView, LabelView, LabelsView, MergedView, RestoreWhat, Restored};
+use crate::document::{DocumentId, Keeping, LabelName, Version};
+use crate::protocol::{BranchView, BranchesView, LabelView, LabelsView, MergedView, PrunedView, RestoreWhat, Restored};
 
 /// One document's versions, on a server.
 ///
@@ -89,6 +89,12 @@ impl<C: Connector> Versions<C> {
     /// Takes over what was written on a branch, or only says what that would do.
     pub async fn merge(&self, branch: &DocumentId, preview: bool) -> Result<MergedView, RequestError> {
         self.ask(Method::POST, &format!("{}/merge", self.path), json!({"branch": branch, "preview": preview})).await
+    }
+
+    /// Squashes what of its history need not be kept, or only says what that would be.
+    pub async fn prune(&self, keep: Keeping, preview: bool) -> Result<PrunedView, RequestError> {
+        let body = json!({"keep": keep.to_string(), "preview": preview});
+        self.ask(Method::POST, &format!("{}/prune", self.path), body).await
     }
 
     fn label_path(&self, name: &LabelName) -> String {

@@ -15,7 +15,7 @@ use super::follow::Reply;
 use super::live::{Ended, FollowerId, Live};
 use super::merging::MergeSubmission;
 use crate::document::{Decision, Document, Edit, Missing, Refusal, Revision, Snapshot, Version};
-use crate::store::{AppendError, Condition, Found, Pending, SnapshotPace, StoreError};
+use crate::store::{AppendError, Condition, Found, Kept, Pending, SnapshotPace, StoreError};
 
 /// Edits waiting for the authority before those who send more must wait too.
 const INBOX: usize = 1024;
@@ -132,16 +132,18 @@ pub(super) struct Authority {
     keeping: Option<Pending<'static, ()>>,
 }
 
-/// Starts the authority of a document: with the snapshots that are to be kept of it, and since when there is none.
+/// Starts the authority of a document: with which of its versions are kept, the snapshots that are to be kept of it, and since
+/// when there is none.
 pub(super) fn start(
     hub: Arc<Hub>,
     found: &Found,
     document: Document,
+    kept: Kept,
     (snapshots, unkept): (SnapshotPace, Vec<Snapshot>),
 ) -> Arc<Live> {
     let (inbox, input) = mpsc::channel(INBOX);
     hub.running.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
-    let live = Live::new(hub, found, document, inbox);
+    let live = Live::new(hub, found, document, kept, inbox);
     let now = Instant::now();
     let authority = Authority {
         live: live.clone(),
@@ -389,7 +391,12 @@ impl Authority {
             let Some(missing) = missing else { break };
             let edit = &mut submissions[verdicts.len()].edit;
             if let Err(error) = Self::read_missing(live, missing, edit).await {
-                verdicts.push(Verdict::Failed(error));
+                verdicts.push(match error {
+                    StoreError::Pruned { oldest, .. } => {
+                        Verdict::Refused(Refusal::VersionPruned { base: edit.base, oldest })
+                    }
+                    error => Verdict::Failed(error),
+                });
             }
         }
         (granted, verdicts)
@@ -426,8 +433,9 @@ impl Authority {
             Verdict::Granted(place) => Outcome::Granted(granted[place].clone()),
             Verdict::Refused(refusal) => Outcome::Refused(refusal),
             Verdict::Failed(error) => Outcome::Failed(error),
-            Verdict::Repeated(_) => match repeated.next().expect("one was read for each repeat") {
+            Verdict::Repeated(version) => match repeated.next().expect("one was read for each repeat") {
                 Ok(revision) => Outcome::Repeated(revision),
+                Err(StoreError::Pruned { .. }) => Outcome::Refused(Refusal::TakenAndPruned { version }),
                 Err(error) => Outcome::Failed(error),
             },
         });

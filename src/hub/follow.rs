@@ -143,9 +143,11 @@ impl Live {
         let follow = Follow { live: self.clone(), id, place: now.version, presence_place };
         let (version, chain) = (now.version, now.chain);
         let body = match checked {
-            Ok(Some(from)) => {
-                Body::Revisions(self.catch_up(from, version, taken_as(taken, pending), SINGLES_MAX).await?)
-            }
+            Ok(Some(from)) => match self.catch_up(from, version, taken_as(taken, pending), SINGLES_MAX).await {
+                // The horizon passed it since it was checked.
+                Err(StoreError::Pruned { .. }) => Body::Content(now, Some(Reset::Pruned)),
+                missed => Body::Revisions(missed?),
+            },
             Ok(None) => Body::Content(now, None),
             Err(reset) => Body::Content(now, Some(reset)),
         };

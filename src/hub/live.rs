@@ -16,7 +16,7 @@ use super::{Hub, OpenError};
 use crate::document::{
     Author, Chain, ClientKey, Document, Edit, Identity, Place, Revision, Snapshot, Stretch, Taken, Version,
 };
-use crate::store::{BranchPoint, Found, Incarnation, StoreError};
+use crate::store::{BranchPoint, Found, Incarnation, Kept, StoreError};
 
 /// Clients remembered for whoever asks, beyond those who have the document open.
 const CLIENTS_ASKED_MAX: usize = 4096;
@@ -27,6 +27,8 @@ pub struct Live {
     pub(super) incarnation: Incarnation,
     begins: Option<BranchPoint>,
     identity: Identity,
+    /// Which versions are kept.
+    kept: Mutex<Arc<Kept>>,
     /// Held for microseconds and never across an await: the authority changes the document in it, readers copy from it.
     pub(super) state: Mutex<State>,
     /// To the authority. Bounded: a session that meets a full inbox waits, and reads nothing meanwhile.
@@ -124,7 +126,13 @@ pub(super) struct Arrival {
 }
 
 impl Live {
-    pub(super) fn new(hub: Arc<Hub>, found: &Found, document: Document, inbox: mpsc::Sender<Input>) -> Arc<Self> {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        found: &Found,
+        document: Document,
+        kept: Kept,
+        inbox: mpsc::Sender<Input>,
+    ) -> Arc<Self> {
         let identity = document.identity().clone();
         let state = State {
             document,
@@ -136,7 +144,18 @@ impl Live {
             ended: None,
         };
         let Found { incarnation, begins, .. } = *found;
-        Arc::new(Live { hub, incarnation, begins, identity, state: Mutex::new(state), inbox })
+        let kept = Mutex::new(Arc::new(kept));
+        Arc::new(Live { hub, incarnation, begins, identity, kept, state: Mutex::new(state), inbox })
+    }
+
+    /// Which versions are kept.
+    pub fn kept(&self) -> Arc<Kept> {
+        self.kept.lock().clone()
+    }
+
+    /// Notes which versions are kept from now on.
+    pub(super) fn set_kept(&self, kept: Kept) {
+        *self.kept.lock() = Arc::new(kept);
     }
 
     /// What never changes about the document.
@@ -186,8 +205,10 @@ impl Live {
     /// Asks for an edit that no follower waits for, and waits for what became of it.
     pub async fn submit(&self, mut edit: Edit) -> Outcome {
         let base = edit.base;
-        if let Err(error) = self.bring_forward(&mut edit, base).await {
-            return Outcome::Failed(error);
+        match self.bring_forward(&mut edit, base).await {
+            // Of what is no longer kept the authority decides: it may be a repeat.
+            Ok(()) | Err(StoreError::Pruned { .. }) => {}
+            Err(error) => return Outcome::Failed(error),
         }
         let (reply, outcome) = oneshot::channel();
         let submission = Submission::new(edit, ReplyTo::Waiter(reply));
@@ -204,7 +225,13 @@ impl Live {
         if place.version > self.head() {
             return Ok(Err(Reset::Ahead));
         }
-        let chain = self.chain_at(place.version).await?;
+        if place.version < self.kept().horizon() {
+            return Ok(Err(Reset::Pruned));
+        }
+        let chain = match self.chain_at(place.version).await {
+            Err(StoreError::Pruned { .. }) => return Ok(Err(Reset::Pruned)),
+            chain => chain?,
+        };
         Ok(if place.chain == Some(chain) { Ok(()) } else { Err(Reset::Chain) })
     }
 
@@ -218,7 +245,19 @@ impl Live {
             };
             return Ok(root.map_or_else(|| self.identity.key.genesis(self.identity.epoch), |root| root.chain));
         }
-        Ok(self.revision(version).await?.chain)
+        let kept = self.kept();
+        kept.check(self.incarnation, version)?;
+        if let Some(chain) = kept.chain(version) {
+            return Ok(chain);
+        }
+        match self.revision(version).await {
+            // Pruned while the document was being opened.
+            Err(pruned @ StoreError::Pruned { .. }) => {
+                self.set_kept(self.hub.store.kept(self.incarnation).await?);
+                self.kept().chain(version).ok_or(pruned)
+            }
+            revision => Ok(revision?.chain),
+        }
     }
 
     /// The revision that leads to `version`, which is at or before the head and not 0.
@@ -238,6 +277,7 @@ impl Live {
 
     /// `(from, to]` in few consecutive stretches, from memory and the store; `to` is at most the head.
     pub(super) async fn stretches(&self, from: Version, to: Version) -> Result<Vec<Stretch>, StoreError> {
+        self.kept().check(self.incarnation, from)?;
         let (middle, newer) = {
             let state = self.state.lock();
             let history = state.document.history();

@@ -64,8 +64,12 @@ impl Located {
             }
             Located::Stored(hub, found, _) => {
                 let before = Version(version.0 - 1);
-                let found = hub.store.revisions(found.incarnation, before, version).await?;
-                Ok(found.first().expect("a store answers a range of one with one revision").chain)
+                match hub.store.revisions(found.incarnation, before, version).await {
+                    Err(pruned @ StoreError::Pruned { .. }) => {
+                        hub.store.kept(found.incarnation).await?.chain(version).ok_or(pruned)
+                    }
+                    found => Ok(found?.first().expect("a store answers a range of one with one revision").chain),
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ mod located;
 mod merging;
 mod past;
 mod presence;
+mod prune;
 mod restore;
 mod signal;
 mod world;
@@ -266,7 +267,7 @@ impl Hub {
         if let Some(begins) = &found.begins {
             document.forget_taken_to(begins.version);
         }
-        Ok(authority::start(self.clone(), &found, document, (snapshots, unkept)))
+        Ok(authority::start(self.clone(), &found, document, tail.kept, (snapshots, unkept)))
     }
 
     async fn create(&self, id: &DocumentId, creation: &Creation, made: &mut bool) -> Result<Found, OpenError> {

@@ -1,7 +1,8 @@
 //! The commands on a document's versions, on a running server: `log`, `show`, `diff` and `blame` here, those that write in
-//! `revise`.
+//! `revise` and `prune`.
 
 mod blame;
+mod prune;
 mod revise;
 mod show;
 
@@ -16,6 +17,7 @@ use crate::document::{DocumentId, Time, Version};
 use crate::protocol::{Paint, StretchView, UserView, diff_text};
 
 pub use blame::{BlameFlags, blame};
+pub use prune::{PruneFlags, prune};
 pub use revise::{BranchFlags, LabelFlags, MergeFlags, RestoreFlags, branch, label, merge, restore};
 pub use show::{ShowFlags, show};
 

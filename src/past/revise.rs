@@ -173,7 +173,7 @@ fn merged_text(merged: &MergedView) -> String {
 }
 
 impl Where {
-    fn versions(&self) -> Result<Versions, String> {
+    pub(super) fn versions(&self) -> Result<Versions, String> {
         Ok(Versions::new(Http::new(&self.url, self.token.clone()).map_err(said)?, self.doc.clone()))
     }
 }

@@ -183,6 +183,7 @@ impl From<&crate::document::Refusal> for Code {
             Refusal::BadOp(_) => Code::BadOp,
             Refusal::LengthMismatch { .. } => Code::LengthMismatch,
             Refusal::VersionAhead { .. } => Code::VersionAhead,
+            Refusal::VersionPruned { .. } | Refusal::TakenAndPruned { .. } => Code::VersionPruned,
             Refusal::SeqOutOfOrder { .. } => Code::SeqOutOfOrder,
             Refusal::ReadOnly => Code::ReadOnly,
             Refusal::TooLarge { .. } => Code::TooLarge,

@@ -10,6 +10,7 @@ mod http;
 mod labels;
 mod past;
 mod presence;
+mod prune;
 mod restore;
 mod routes;
 
@@ -26,6 +27,7 @@ pub use http::{ListedDocument, ListedPlace, Listing, RevisionsPage, SnapshotBody
 pub use labels::{LabelBody, LabelView, LabelsView};
 pub use past::{Attributed, BlameBody, DiffBody, DiffRun, FoundView, GoneView, HistoryPage, SearchBody, StretchView};
 pub use presence::{read_cursors, write_cursors};
+pub use prune::{PruneBody, PrunedView};
 pub use restore::{RestoreBody, RestoreWhat, Restored, UncleanView};
 pub use routes::Route;
 

@@ -68,6 +68,9 @@ routes! {
     /// Takes over what was written on a branch.
     Merge = POST "/v1/docs/{id}/merge";
 
+    /// Squashes old history.
+    Prune = POST "/v1/docs/{id}/prune";
+
     /// The process is alive.
     Health = GET "/health";
     /// Requests should be sent here.

@@ -98,7 +98,7 @@ pub(super) fn needs(route: Route) -> Needs {
         Route::History | Route::Diff | Route::Blame | Route::Search => Needs::Read,
         Route::Edit | Route::Replace => Needs::Propose,
         Route::Create | Route::PutLabel | Route::DeleteLabel | Route::Restore | Route::Merge => Needs::Write,
-        Route::List | Route::Delete => Needs::Admin,
+        Route::List | Route::Delete | Route::Prune => Needs::Admin,
     }
 }
 

@@ -143,6 +143,8 @@ impl Session {
                     error => OpenError::Store(error),
                 };
                 let (code, message, _) = failure(&document.id, &error);
+                // Who fell so far behind begins anew, and is told then why.
+                let code = if code == Code::VersionPruned { Code::StorageUnavailable } else { code };
                 self.end(token, code, message)
             }
         }
@@ -213,6 +215,7 @@ pub(super) fn failure(doc: &DocumentId, error: &OpenError) -> Failure {
         OpenError::Draining => (Code::ShuttingDown, Some(RETRY_MS)),
         OpenError::Store(StoreError::Damaged { .. }) => (Code::DocumentDamaged, Some(RETRY_MS)),
         OpenError::Store(StoreError::HasBranches { .. }) => (Code::HasBranches, None),
+        OpenError::Store(StoreError::Pruned { .. }) => (Code::VersionPruned, None),
         OpenError::Store(_) => (Code::StorageUnavailable, Some(RETRY_MS)),
         OpenError::Retired | OpenError::Failed => (Code::Internal, Some(RETRY_MS)),
     };

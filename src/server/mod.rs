@@ -9,6 +9,7 @@ mod deliveries;
 mod echo;
 mod frames;
 mod hello;
+mod keeping;
 mod listener;
 mod origins;
 mod outbox;
@@ -34,6 +35,7 @@ use tracing::{info, warn};
 pub use access::{Access, Grant};
 pub use crowd::{BadNetwork, Network, Proxies};
 pub use echo::echo;
+pub use keeping::Policy;
 pub use listener::{Listener, bind};
 pub use origins::{BadOrigin, Origin, Origins};
 pub use tokens::{Audience, Claims, Entry, SECRET_BYTES, Secret, SecretError, Tokens};
@@ -66,6 +68,8 @@ pub struct Parts {
     pub origins: Origins,
     /// The proxies that are believed when they say whom they speak for.
     pub proxies: Proxies,
+    /// What of histories is kept.
+    pub keeping: Policy,
 }
 
 /// What every connection and request shares.
@@ -114,6 +118,7 @@ pub async fn run<L: Listener>(parts: Parts, listener: L, asked: impl Future<Outp
     let (mut shutdown, watch) = shutdown::serving();
     tokio::select! {
         () = connection::accept_all(server.clone(), listener, watch) => {}
+        () = parts.keeping.keep(&hub) => {}
         () = asked => {}
     }
     info!("shutting down");

@@ -57,7 +57,8 @@ impl From<(Code, String)> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Problem::new(Code::StorageUnavailable, error.to_string())
+        let code = if let StoreError::Pruned { .. } = error { Code::VersionPruned } else { Code::StorageUnavailable };
+        Problem::new(code, error.to_string())
     }
 }
 

@@ -201,6 +201,7 @@ fn people(sim: &mut Sim<'_>, stage: &Arc<Stage>, disk: &Arc<Disk>, stop: &Arc<No
                     metrics: Metrics::new(),
                     entry: Entry::Open,
                     origins: Origins::default(),
+                    keeping: Default::default(),
                     proxies: Proxies::default(),
                 };
                 server::run(parts, listener, async move { stop.notified().await }).await;

@@ -96,6 +96,7 @@ fn row(route: Route) -> Row {
             Row { body: r#"{"branch": "{doc}-branch"}"#, least: Some(Access::Write), before: BRANCH, ..row }
         }
         Route::List => Row { query: "?prefix=team.", least: Some(Access::Admin), ..row },
+        Route::Prune => Row { body: r#"{"keep": "30d"}"#, least: Some(Access::Admin), ..row },
         Route::Delete => Row { status: 204, least: Some(Access::Admin), ..row },
         Route::Replace => Row { headers: &[("If-Match", "*")], body: "Hello!", least: Some(Access::Write), ..row },
         Route::Label => Row { before: LABEL, ..row },

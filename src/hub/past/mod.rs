@@ -32,6 +32,7 @@ pub async fn beside<T: Send + 'static>(compute: impl FnOnce() -> T + Send + 'sta
 impl Live {
     /// The revisions `(from, to]`, each by itself; `to` is at most the head.
     pub async fn revisions(&self, from: Version, to: Version) -> Result<Vec<Arc<Revision>>, StoreError> {
+        self.kept().check_whole(self.incarnation, from)?;
         let in_memory = {
             let state = self.state.lock();
             let history = state.document.history();
@@ -64,16 +65,23 @@ impl Live {
         if now.version == version {
             return Ok(now);
         }
-        let kept = self.hub.store.snapshot_before(self.incarnation, version).await?;
-        let mut snapshot = kept.unwrap_or_else(|| Snapshot::genesis(self.identity()));
-        for stretch in self.hub.store.stretches(self.incarnation, snapshot.version, version).await? {
-            snapshot.forward(&stretch).map_err(|mismatch| StoreError::Damaged {
-                document: self.incarnation,
-                version: stretch.to,
-                reason: mismatch.to_string(),
-            })?;
+        loop {
+            let kept = self.hub.store.snapshot_before(self.incarnation, version).await?;
+            let mut snapshot = kept.unwrap_or_else(|| Snapshot::genesis(self.identity()));
+            let stretches = match self.hub.store.stretches(self.incarnation, snapshot.version, version).await {
+                // A horizon passed it meanwhile, and left another.
+                Err(StoreError::Pruned { version: at, .. }) if at == snapshot.version && at < version => continue,
+                stretches => stretches?,
+            };
+            for stretch in stretches {
+                snapshot.forward(&stretch).map_err(|mismatch| StoreError::Damaged {
+                    document: self.incarnation,
+                    version: stretch.to,
+                    reason: mismatch.to_string(),
+                })?;
+            }
+            return Ok(snapshot);
         }
-        Ok(snapshot)
     }
 
     /// The newest version at a time; version 0 if the first revision is later.

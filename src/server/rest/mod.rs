@@ -16,6 +16,7 @@ mod labels;
 mod listing;
 mod parameters;
 mod place;
+mod prune;
 mod replacement;
 mod restore;
 mod revisions;
@@ -51,4 +52,5 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint::document(Route::Branch, |id, request| Box::pin(branches::create(id, request))),
     Endpoint::document(Route::Branches, |id, request| Box::pin(branches::list(id, request))),
     Endpoint::document(Route::Merge, |id, request| Box::pin(branches::merge(id, request))),
+    Endpoint::document(Route::Prune, |id, request| Box::pin(prune::prune(id, request))),
 ];

@@ -38,6 +38,7 @@ pub(super) async fn page(id: DocumentId, request: Request) -> Answer {
     let epoch = live.identity().epoch.to_string();
     check_epoch(query.get("epoch"), &epoch)?;
     let since = not_ahead(live.head(), Version(number(&query, "since")?.unwrap_or(0)))?;
+    live.kept().check_whole(live.incarnation(), since).map_err(broken)?;
     check_chain(&live, &id, since, query.get("chain")).await?;
 
     let taken = match client {

@@ -31,7 +31,8 @@ pub(super) async fn in_history(id: DocumentId, request: Request) -> Answer {
     let live = open(&server, &id).await?;
     let broken = |error| Problem::of(&id, OpenError::Store(error));
     let until = not_ahead(live.head(), number(&query, "until")?.map_or(live.head(), Version))?;
-    let since = Version(number(&query, "since")?.unwrap_or(0));
+    let since = number(&query, "since")?.map_or(live.kept().horizon(), Version);
+    live.kept().check_whole(live.incarnation(), since).map_err(broken)?;
     if since > until {
         return Err(bad(format!("`since` is {since}, after `until`, which is {until}")));
     }
