@@ -23,6 +23,8 @@ pub const MERGE_RUNS_MAX: usize = 20_000;
 pub const CONFLICTS_MAX: usize = 1_000;
 /// Revisions that are read at once when the merges of the past are looked for.
 const LOOK: u64 = 4096;
+/// Branches of one open document whose last merge is remembered: each takes up to some three times the text.
+const REMEMBERED: usize = 8;
 
 /// What became of a wish to make a branch.
 #[derive(Debug, Clone)]
@@ -102,7 +104,8 @@ struct Bridge {
 }
 
 /// What the logs say of the merges of a branch.
-struct Bridges {
+#[derive(Debug, Clone)]
+pub(super) struct Bridges {
     /// The bridge before the last merge, and the parent's version that the merge was appended to; none if there was no merge.
     before: Option<(Bridge, Version)>,
     /// The bridge that the last merge left; where the branch begins if there was none.
@@ -229,18 +232,25 @@ impl Live {
     ///
     /// They are told from the logs alone: a merged revision carries, as its origin, the branch and the version up to which
     /// it has it, and is what that much of the branch becomes over the bridge before it. So a merge is never known without
-    /// being there, nor there without being known, whatever fails in between.
+    /// being there, nor there without being known, whatever fails in between. What they told once is remembered while the
+    /// document is open: a log does not change, so the next look goes on behind it.
     async fn bridges(&self, branch: &Live) -> Result<Bridges, NotMerged> {
         let not_a_branch =
             || NotMerged::NotABranch { branch: branch.identity().id.clone(), parent: self.identity().id.clone() };
         let begins = branch.begins().filter(|begins| begins.parent == self.incarnation());
         let begins = begins.ok_or_else(not_a_branch)?.version;
-        let length = self.snapshot_at(begins).await?.content.len();
-        let mut last = Bridge { branch: begins, parent: begins, across: TextOp::identity(length) };
-        let mut before = None;
+        let known = self.bridges.lock().get(&branch.incarnation()).cloned();
+        let Bridges { mut before, mut last } = match known {
+            Some(known) => known,
+            None => {
+                let length = self.snapshot_at(begins).await?.content.len();
+                let last = Bridge { branch: begins, parent: begins, across: TextOp::identity(length) };
+                Bridges { before: None, last }
+            }
+        };
         let client = ClientKey::of_branch(branch.identity().epoch);
         let Some(taken) = self.taken(client).await? else { return Ok(Bridges { before, last }) };
-        let mut looked = begins;
+        let mut looked = last.parent;
         while looked < taken.version {
             let to = taken.version.min(Version(looked.0 + LOOK));
             let revisions = self.some_revisions(looked, to, READ_WEIGHT).await?;
@@ -263,7 +273,13 @@ impl Live {
                 last = Bridge { branch: Version(origin.seq.0), parent: revision.version, across };
             }
         }
-        Ok(Bridges { before, last })
+        let bridges = Bridges { before, last };
+        let mut known = self.bridges.lock();
+        if known.len() >= REMEMBERED && !known.contains_key(&branch.incarnation()) {
+            known.clear();
+        }
+        known.insert(branch.incarnation(), bridges.clone());
+        Ok(bridges)
     }
 
     /// A merge over a bridge that is these versions of the parent, as it is told.

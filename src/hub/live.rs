@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 
 use super::authority::{Input, Outcome, ReplyTo, Submission};
+use super::branch::Bridges;
 use super::follow::Reply;
 use super::presence::Presence;
 use super::signal::{Signal, Token};
@@ -29,6 +30,8 @@ pub struct Live {
     identity: Identity,
     /// Which versions are kept.
     kept: Mutex<Arc<Kept>>,
+    /// What is remembered of the merges of branches.
+    pub(super) bridges: Mutex<HashMap<Incarnation, Bridges>>,
     /// Held for microseconds and never across an await: the authority changes the document in it, readers copy from it.
     pub(super) state: Mutex<State>,
     /// To the authority. Bounded: a session that meets a full inbox waits, and reads nothing meanwhile.
@@ -145,7 +148,8 @@ impl Live {
         };
         let Found { incarnation, begins, .. } = *found;
         let kept = Mutex::new(Arc::new(kept));
-        Arc::new(Live { hub, incarnation, begins, identity, kept, state: Mutex::new(state), inbox })
+        let bridges = Mutex::default();
+        Arc::new(Live { hub, incarnation, begins, identity, kept, bridges, state: Mutex::new(state), inbox })
     }
 
     /// Which versions are kept.
