@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
+use super::Identity;
 use super::dial::{Connector, Tcp};
 use crate::protocol::{Code, ErrorBody};
 
@@ -87,7 +88,28 @@ impl<C: Connector> Http<C> {
         query: &[(&str, String)],
         body: Bytes,
     ) -> Result<Bytes, RequestError> {
-        let asked = tokio::time::timeout(PATIENCE, self.ask(method, path, query, body)).await;
+        self.send(method, path, query, body, None).await
+    }
+
+    /// The body of the answer to a `POST` that is done once, however often it arrives: without an answer it is sent a second
+    /// time.
+    pub async fn post_once(&self, path: &str, body: Bytes) -> Result<Bytes, RequestError> {
+        let key = Identity::random().client;
+        match self.send(Method::POST, path, &[], body.clone(), Some(&key)).await {
+            Err(RequestError::Failed(_)) => self.send(Method::POST, path, &[], body, Some(&key)).await,
+            answered => answered,
+        }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Bytes,
+        key: Option<&str>,
+    ) -> Result<Bytes, RequestError> {
+        let asked = tokio::time::timeout(PATIENCE, self.ask(method, path, query, body, key)).await;
         asked.unwrap_or_else(|_| {
             let seconds = PATIENCE.as_secs();
             Err(RequestError::Failed(format!("{} did not answer within {seconds} s", self.host)))
@@ -100,6 +122,7 @@ impl<C: Connector> Http<C> {
         path: &str,
         query: &[(&str, String)],
         body: Bytes,
+        key: Option<&str>,
     ) -> Result<Bytes, RequestError> {
         let (host, port) = (self.host.as_str(), self.port);
         let failed = |error: &dyn std::fmt::Display| RequestError::Failed(format!("{host}:{port}: {error}"));
@@ -115,6 +138,9 @@ impl<C: Connector> Http<C> {
         let mut request = Request::builder().method(method).uri(target).header(HOST, format!("{host}:{port}"));
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
         }
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");

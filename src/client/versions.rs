@@ -65,7 +65,7 @@ impl<C: Connector> Versions<C> {
                 json!({"from": from, "to": to, "user": user, "preview": preview})
             }
         };
-        self.ask(Method::POST, &format!("{}/restore", self.path), body).await
+        self.ask_once(&format!("{}/restore", self.path), body).await
     }
 
     /// Every branch, in order of their ids.
@@ -88,7 +88,7 @@ impl<C: Connector> Versions<C> {
 
     /// Takes over what was written on a branch, or only says what that would do.
     pub async fn merge(&self, branch: &DocumentId, preview: bool) -> Result<MergedView, RequestError> {
-        self.ask(Method::POST, &format!("{}/merge", self.path), json!({"branch": branch, "preview": preview})).await
+        self.ask_once(&format!("{}/merge", self.path), json!({"branch": branch, "preview": preview})).await
     }
 
     /// Squashes what of its history need not be kept, or only says what that would be.
@@ -102,8 +102,16 @@ impl<C: Connector> Versions<C> {
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Value) -> Result<T, RequestError> {
-        let answer = self.http.request(method, path, &[], body.to_string().into()).await?;
-        let strange = |error| RequestError::Failed(format!("the answer to {path} is not what was expected: {error}"));
-        serde_json::from_slice(&answer).map_err(strange)
+        read(path, self.http.request(method, path, &[], body.to_string().into()).await?)
     }
+
+    /// What must not be done twice if its answer is lost.
+    async fn ask_once<T: DeserializeOwned>(&self, path: &str, body: Value) -> Result<T, RequestError> {
+        read(path, self.http.post_once(path, body.to_string().into()).await?)
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &str, answer: Bytes) -> Result<T, RequestError> {
+    let strange = |error| RequestError::Failed(format!("the answer to {path} is not what was expected: {error}"));
+    serde_json::from_slice(&answer).map_err(strange)
 }
