@@ -72,6 +72,9 @@ limits! {
     hello_bytes: usize = 32 << 10, "bytes";
     /// One HTTP body: as a frame. It is read only once its sender may do what is asked for.
     body_bytes: usize = 8 << 20, "bytes";
+    /// What has come of messages and bodies that are not at their end yet, of everyone together and beyond the first 16 KiB of
+    /// each: dozens of the largest at a time, and little of a small machine's memory. Whoever comes with more may come again.
+    unfinished_bytes: usize = 256 << 20, "bytes";
     /// UTF-8 that one op may insert: more than anyone pastes, little enough to hold in memory many times.
     op_bytes: usize = 4 << 20, "bytes";
     /// Parts of one op: a replacement in every line of a long document. One op is moved and applied in one go, and this keeps

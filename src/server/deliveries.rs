@@ -63,8 +63,10 @@ impl Session {
         let closing = self.documents.open.get(&token).is_some_and(|document| document.closing);
         if closing && outstanding == 0 {
             self.end(token, Code::Closed, "closed as asked".into())?;
-        } else if !closing && outstanding < self.server.limits.edits_outstanding {
-            self.waiting_for = None;
+        } else if !closing
+            && (outstanding == 0 || !self.waiting_for_all && outstanding < self.server.limits.edits_outstanding)
+        {
+            (self.waiting_for, self.waiting_for_all) = (None, false);
         }
         Ok(())
     }

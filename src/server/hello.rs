@@ -54,6 +54,9 @@ impl Ending {
                 let reason = format!("a message of {size} bytes is over the limit of {max_size}");
                 Some(Ending::new(close::TOO_LARGE, Some(Code::TooLarge), reason))
             }
+            Error::Io(error) if error.kind() == std::io::ErrorKind::QuotaExceeded => {
+                Some(Ending::new(close::TOO_MANY, Some(Code::TooManyConnections), error.to_string()))
+            }
             Error::Utf8(_) => Some(Ending::new(1007, None, "a text frame is not UTF-8")),
             Error::Protocol(error) => Some(Ending::new(1002, None, error.to_string())),
             _ => None,
@@ -76,6 +79,7 @@ pub(super) async fn greet(
     address: IpAddr,
 ) -> Option<Session> {
     outbox.allow(Some(server.limits.hello_bytes));
+    outbox.hold(server.held.share());
     let greeted = tokio::select! {
         hello = tokio::time::timeout(server.limits.hello_time, first_message(&mut outbox)) => match hello {
             Ok(hello) => hello,

@@ -8,6 +8,7 @@ mod crowd;
 mod deliveries;
 mod echo;
 mod frames;
+mod held;
 mod hello;
 mod keeping;
 mod listener;
@@ -51,6 +52,7 @@ use clients::Clients;
 use crowd::Crowd;
 use deliveries::{Failure, failure};
 use frames::Frames;
+use held::Held;
 
 /// What a server is made of. Everything it may not take for itself is passed in.
 pub struct Parts {
@@ -83,6 +85,7 @@ pub(crate) struct Server {
     crowd: Arc<Crowd>,
     clients: Clients,
     frames: Frames,
+    held: Arc<Held>,
 }
 
 /// How long sessions go on after they were told that the server is draining: enough for an edit on its way.
@@ -106,6 +109,7 @@ pub async fn run<L: Listener>(parts: Parts, listener: L, asked: impl Future<Outp
     let hub = Hub::new(parts.store.clone(), parts.world, settings);
     let server = Arc::new(Server {
         hub: hub.clone(),
+        held: Held::new(parts.limits.unfinished_bytes),
         limits: parts.limits,
         metrics: parts.metrics,
         entry: parts.entry,

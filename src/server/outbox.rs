@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::connection::Written;
+use super::held::Share;
 use super::wire::Wire;
 use crate::limits::{Limits, named};
 use crate::metrics::Metrics;
@@ -138,6 +139,13 @@ impl Outbox {
         let pinged = matches!(read, Poll::Ready(Some(Ok(Message::Ping(_)))));
         self.unflushed |= pinged;
         self.library_unflushed |= pinged;
+        match &read {
+            Poll::Ready(Some(Ok(Message::Text(_) | Message::Binary(_)))) => self.socket.get_mut().finish_message(),
+            Poll::Ready(Some(Err(Error::Io(error)))) if error.kind() == io::ErrorKind::QuotaExceeded => {
+                self.metrics.limit_hit(named::unfinished_bytes);
+            }
+            _ => {}
+        }
         read
     }
 
@@ -149,6 +157,11 @@ impl Outbox {
     /// Bounds how many bytes are read of who has not said hello; none once they have.
     pub(super) fn allow(&mut self, bytes: Option<usize>) {
         self.socket.get_mut().allow(bytes);
+    }
+
+    /// Counts what comes of messages in this share.
+    pub(super) fn hold(&mut self, share: Share) {
+        self.socket.get_mut().hold(Some(share));
     }
 
     /// Says why, closes with a code, and waits a short while for the other side to close too.
@@ -176,6 +189,7 @@ impl Outbox {
             let mut rest = [0; 1024];
             let io = self.socket.get_mut();
             io.allow(None);
+            io.hold(None);
             let _: io::Result<()> = async {
                 tokio::io::AsyncWriteExt::shutdown(io).await?;
                 while io.read(&mut rest).await? > 0 {}

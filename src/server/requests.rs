@@ -25,6 +25,9 @@ pub(super) struct Opening {
     following: Result<Following, Failure>,
 }
 
+/// Weight in bytes from which an edit is answered before anything more is read: 64 of the heaviest would wait with 256 MiB.
+const HEAVY: usize = 256 << 10;
+
 impl Session {
     pub(super) fn receive(&mut self, text: &str) -> Result<(), Ended> {
         let message = ClientMessage::parse(text);
@@ -188,6 +191,7 @@ impl Session {
             may_write: document.may_write,
             op: op.map(SentOp::from).map_err(Refusal::BadOp),
         };
+        let heavy = edit.op.as_ref().is_ok_and(|sent| sent.op().weight() >= HEAVY);
         let (outstanding, wait) = document.follow.submit(edit);
         if let Some(wait) = wait {
             self.work = Some(Box::pin(async move {
@@ -195,8 +199,8 @@ impl Session {
                 Done::Submitted
             }));
         }
-        if outstanding >= self.server.limits.edits_outstanding {
-            self.waiting_for = Some(token);
+        if outstanding >= self.server.limits.edits_outstanding || heavy {
+            (self.waiting_for, self.waiting_for_all) = (Some(token), heavy);
         }
         Ok(())
     }

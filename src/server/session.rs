@@ -52,6 +52,8 @@ pub(super) struct Session {
     pub(super) reading: Vec<(Token, Pending<'static, Result<Stretch, StoreError>>)>,
     /// The document whose edits must be answered before more messages are read: it has too many, or is being closed.
     pub(super) waiting_for: Option<Token>,
+    /// Whether all of them must be: one of them is heavy.
+    pub(super) waiting_for_all: bool,
     pub(super) pace: Pace,
     last_heard: Instant,
     /// Whether a ping was sent since something was last heard.
@@ -124,6 +126,7 @@ impl Session {
             work: None,
             reading: Vec::new(),
             waiting_for: None,
+            waiting_for_all: false,
             pace: Pace::new(now),
             last_heard: now,
             pinged: false,

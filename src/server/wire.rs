@@ -13,6 +13,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use super::held::Share;
+
 /// Frames up to this together are copied and written as one; larger ones are written from where they are.
 const TOGETHER: usize = 4 << 10;
 /// Room for waiting frames that an idle connection may keep.
@@ -28,6 +30,8 @@ pub(super) struct Wire<I> {
     library_midway: bool,
     /// Bytes that may still be read; none if that is not bounded here.
     allowance: Option<usize>,
+    /// What has come of a message that is not at its end; none if that is not bounded.
+    share: Option<Share>,
 }
 
 /// A text, not masked, as a server's are.
@@ -74,12 +78,22 @@ impl Frame {
 
 impl<I> Wire<I> {
     pub(super) fn new(io: I) -> Self {
-        Wire { io, waiting: VecDeque::new(), begun: 0, library_midway: false, allowance: None }
+        Wire { io, waiting: VecDeque::new(), begun: 0, library_midway: false, allowance: None, share: None }
     }
 
     /// Bounds how many more bytes may be read, or no longer.
     pub(super) fn allow(&mut self, allowance: Option<usize>) {
         self.allowance = allowance;
+    }
+
+    /// Counts what has come of a message in this share, or no longer.
+    pub(super) fn hold(&mut self, share: Option<Share>) {
+        self.share = share;
+    }
+
+    /// A message has come to its end.
+    pub(super) fn finish_message(&mut self) {
+        self.share.iter_mut().for_each(Share::clear);
     }
 
     /// Whether as many bytes were read as might be: what comes next is an error.
@@ -144,13 +158,17 @@ impl<I: AsyncWrite + Unpin> Wire<I> {
 
 impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Some(allowance) = self.allowance else { return Pin::new(&mut self.io).poll_read(cx, buf) };
-        if allowance == 0 {
+        if self.is_spent() {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::FileTooLarge, "more came than was let in")));
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-        self.allowance = Some(allowance.saturating_sub(buf.filled().len() - before));
+        let came = buf.filled().len() - before;
+        self.allowance = self.allowance.map(|allowance| allowance.saturating_sub(came));
+        if self.share.as_mut().is_some_and(|share| !share.grow(came)) {
+            let full = "the server holds as much of unfinished messages as it may";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, full)));
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -239,6 +239,47 @@ async fn nothing_large_is_taken_from_someone_who_has_not_said_who_they_are() {
     server.stop().await;
 }
 
+/// Writes all of this on a client's connection, beneath its WebSocket.
+async fn write_raw(raw: &Raw, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        patient(raw.stream().writable()).await.expect("it is a socket");
+        match raw.stream().try_write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            // It was cut off.
+            Err(_) => break,
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_never_finished_is_held_within_a_bound_for_everyone() {
+    let server = limited(Limits { unfinished_bytes: 64 << 10, ..Limits::default() }).await;
+    let mut ana = server.client("ana").await;
+    ana.open("d", "").await;
+    // A text of 200,000 bytes, masked with zeros, of which half comes.
+    let begun = [&[0x81, 0xff][..], &200_000_u64.to_be_bytes(), &[0; 4], &[b'x'; 100_000]].concat();
+    let mut endless = server.client("endless").await;
+    write_raw(&endless, &begun).await;
+    assert_eq!(endless.hears("error").await["code"], "too_many_connections");
+    assert_eq!(endless.close_code().await, Some(4429));
+    let mut body = socket_of(&server).await;
+    let head = "PUT /v1/docs/e HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 200000\r\n\r\n";
+    body.write_all(&[head.as_bytes(), &[b' '; 100_000]].concat()).await.expect("it is sent");
+    let mut answer = Vec::new();
+    let _ = patient(body.read_to_end(&mut answer)).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 429") && answer.contains("rate_limited"), "{answer}");
+    assert_eq!(hits(&server, named::unfinished_bytes).await, 2);
+    // Nobody else notices, and what was held is given back.
+    let text = "x".repeat(70 << 10);
+    for n in 0..3 {
+        let op = if n == 0 { json!([text]) } else { json!([n * (70 << 10), text]) };
+        ana.edited("d", n, 1 + n, op).await;
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn an_answer_that_nobody_reads_is_not_held_for_ever() {
     let server = limited(Limits { write_time: Duration::from_secs(2), ..Limits::default() }).await;
