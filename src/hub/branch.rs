@@ -110,6 +110,8 @@ pub(super) struct Bridges {
     before: Option<(Bridge, Version)>,
     /// The bridge that the last merge left; where the branch begins if there was none.
     last: Bridge,
+    /// The parent's version up to which there is no other merge.
+    looked: Version,
 }
 
 /// A merge that can be asked for, and what it does if nothing comes in between.
@@ -180,7 +182,7 @@ impl Live {
 
     /// What the last merge of a branch did. None if it was never merged. Merges with nothing between them are told as one.
     pub async fn last_merge(&self, branch: &Live) -> Result<Option<Merged>, NotMerged> {
-        let Bridges { before, last } = self.bridges(branch).await?;
+        let Bridges { before, last, .. } = self.bridges(branch).await?;
         let Some((before, from)) = before else { return Ok(None) };
         Ok(Some(self.told(branch, before, last.branch, from..last.parent).await?))
     }
@@ -240,19 +242,20 @@ impl Live {
         let begins = branch.begins().filter(|begins| begins.parent == self.incarnation());
         let begins = begins.ok_or_else(not_a_branch)?.version;
         let known = self.bridges.lock().get(&branch.incarnation()).cloned();
-        let Bridges { mut before, mut last } = match known {
+        let Bridges { mut before, mut last, mut looked } = match known {
             Some(known) => known,
             None => {
                 let length = self.snapshot_at(begins).await?.content.len();
                 let last = Bridge { branch: begins, parent: begins, across: TextOp::identity(length) };
-                Bridges { before: None, last }
+                Bridges { before: None, last, looked: begins }
             }
         };
         let client = ClientKey::of_branch(branch.identity().epoch);
-        let Some(taken) = self.taken(client).await? else { return Ok(Bridges { before, last }) };
-        let mut looked = last.parent;
-        while looked < taken.version {
-            let to = taken.version.min(Version(looked.0 + LOOK));
+        // Asked for first: what is taken from the branch by then is known.
+        let head = self.head();
+        let taken = self.taken(client).await?.map(|taken| taken.version);
+        while let Some(until) = taken.filter(|until| looked < *until) {
+            let to = until.min(Version(looked.0 + LOOK));
             let revisions = self.some_revisions(looked, to, READ_WEIGHT).await?;
             looked = revisions.last().map_or(to, |last| last.version);
             for revision in revisions {
@@ -273,7 +276,7 @@ impl Live {
                 last = Bridge { branch: Version(origin.seq.0), parent: revision.version, across };
             }
         }
-        let bridges = Bridges { before, last };
+        let bridges = Bridges { before, last, looked: looked.max(taken.unwrap_or(head)) };
         let mut known = self.bridges.lock();
         if known.len() >= REMEMBERED && !known.contains_key(&branch.incarnation()) {
             known.clear();
