@@ -12,7 +12,7 @@ use serde_json::json;
 use variorum::document::{Author, Chain, ChainKey, DocumentId, Epoch, Identity, Kind, Revision, Time, User, Version};
 use variorum::limits::Limits;
 use variorum::replay::{Target, replay};
-use variorum::store::{Created, MemoryStore, SqliteOptions, SqliteStore, Store};
+use variorum::store::{BranchPoint, Created, MemoryStore, SqliteOptions, SqliteStore, Store, verify};
 
 fn identity(doc: &DocumentId) -> Identity {
     Identity {
@@ -163,4 +163,56 @@ async fn the_past_of_a_recorded_session_of_two_is_what_a_fold_says() {
     let revisions = history(server.address, "d").await;
     Past::new(&server, "d", "friendsforever").holds(&revisions, 97, 2_000).await;
     server.stop().await;
+}
+
+/// A branch begins within a block, and within a page of the ledger; then what it need not have of its parent is pruned.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_past_of_a_branch_is_its_parents_and_then_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap());
+    let mut parent = Scribe::new("parent", 21);
+    let mut log = parent.edits(2_300);
+    let mut branch = parent.branch("branch", 22);
+    log.extend(parent.edits(700));
+    put(&*store, parent.identity().clone(), &log).await;
+    let document = store.find(&parent.identity().id).await.unwrap().unwrap().incarnation;
+    let begins = BranchPoint { parent: document, version: Version(2_300) };
+    let made = store.create_branch(branch.identity().clone(), begins).await.unwrap();
+    let Created::New(twig) = made else { panic!("{made:?}") };
+    store.append(twig, Version(2_300), branch.edits(2_000)).await.unwrap();
+    let folded = store.clone();
+    let server = Server::with(store, Limits::default()).await;
+    let revisions = history(server.address, "branch").await;
+    assert_eq!(revisions.len(), 4_300);
+    Past::new(&server, "branch", "unfolded").holds(&revisions, 301, 60).await;
+    folded.fold_now().await;
+    Past::new(&server, "branch", "folded").holds(&revisions, 301, 60).await;
+
+    for version in [900, 2_047] {
+        let label = json!({"version": version}).to_string();
+        assert_eq!(server.http("PUT", &format!("/v1/docs/branch/labels/v{version}"), &[], &label).await.status, 201);
+    }
+    let pruned = server.http("POST", "/v1/docs/parent/prune", &[], r#"{"keep": "labels"}"#).await.json();
+    assert_eq!((&pruned["oldest"], &pruned["labelled"]), (&json!(2_048), &json!([900, 2_047])));
+    let past = Past::new(&server, "branch", "pruned");
+    let mut fold = Fold::default();
+    for revision in &revisions {
+        fold.step(revision);
+        let version = fold.version();
+        if [900, 2_047].contains(&version) || (version >= 2_048 && version % 301 == 0) {
+            past.version(&fold).await;
+            fold.keep();
+        }
+    }
+    for from in fold.kept() {
+        for to in fold.kept() {
+            past.diff(&fold, from, to).await;
+        }
+    }
+    assert_eq!(past.stretches(1_000, 50).await, fold.stretches(1_000));
+    server.stop().await;
+    drop(folded);
+    let mut problems = Vec::new();
+    verify(directory.path(), &mut |problem| problems.push(problem.to_string())).unwrap();
+    assert_eq!(problems, [""; 0]);
 }

@@ -3,6 +3,8 @@
 
 #[path = "versions_written/characters.rs"]
 mod characters;
+#[path = "versions_written/commands.rs"]
+mod commands;
 #[path = "versions_written/labels.rs"]
 mod labels;
 #[path = "versions_written/merge.rs"]

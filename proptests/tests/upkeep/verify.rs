@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use variorum::document::{Author, Chain, Label, Revision, Snapshot, Time, User, Version};
 use variorum::ot::TextOp;
-use variorum::store::{Created, Incarnation, SNAPSHOT_EVERY, Store, StoreError};
+use variorum::store::{BranchPoint, Created, Incarnation, SNAPSHOT_EVERY, Store, StoreError};
 
 use super::{copied, open, wrong_with};
 
@@ -322,5 +322,48 @@ async fn damage_to_what_is_left_of_pruned_revisions_is_named_and_never_taken_for
             Ok(tail) => assert_eq!(tail.revisions.last().unwrap().version, Version(3000), "{what}"),
             other => panic!("{what}: {other:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_branch_is_verified_with_what_it_has_of_its_parent() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut scribe = Scribe::new("parent", 1);
+    store.create(scribe.identity().clone(), None).await.unwrap();
+    store.append(Incarnation(1), Version::ZERO, scribe.edits(700)).await.unwrap();
+    let mut branch = scribe.branch("twig", 2);
+    let begins = BranchPoint { parent: Incarnation(1), version: Version(700) };
+    store.create_branch(branch.identity().clone(), begins).await.unwrap();
+    store.append(Incarnation(2), Version(700), branch.edits(600)).await.unwrap();
+    store.close().await;
+    assert_eq!(wrong_with(directory.path()), [""; 0]);
+    for (what, sql, said) in [
+        (
+            "its page",
+            "UPDATE pages SET body = CAST('xxxxxxxx' AS BLOB) WHERE document = 2 AND first = 701",
+            "document twig, ",
+        ),
+        (
+            "a page too few",
+            "DELETE FROM pages WHERE document = 2 AND first = 701",
+            "document twig, versions 701 to 768: they are missing",
+        ),
+        ("its index", "DELETE FROM branches", "document twig: the document that it is a branch of is number 1"),
+        (
+            "its parent's page",
+            "DELETE FROM pages WHERE document = 1 AND first = 257",
+            "document parent, versions 257 to 512",
+        ),
+        (
+            "its parent's end",
+            "DELETE FROM pages WHERE document = 1 AND first > 500",
+            "document twig: it begins at version 700, but",
+        ),
+    ] {
+        let copy = copied(directory.path());
+        run(copy.path(), sql);
+        let found = wrong_with(copy.path());
+        assert!(found.iter().any(|found| found.starts_with(said)), "{what}: nothing says {said:?} in {found:#?}");
     }
 }
