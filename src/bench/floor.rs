@@ -45,7 +45,7 @@ const LOG_PAGE: usize = 4096 + 24;
 /// Where the log begins again.
 const LOG_LENGTH: u64 = 8 << 20;
 /// Bytes read from a socket at once, as the server does.
-const READ_BUFFER: usize = 2 << 10;
+const READ_BUFFER: usize = 512;
 
 /// Longest that an edit waits for others to share its sync.
 const COMPANY: Duration = Duration::from_millis(5);

@@ -172,7 +172,8 @@ impl Session {
         })?;
         let frames = self.server.frames.of(follow.live());
         self.documents.by_id.insert(id.clone(), token);
-        self.documents.open.insert(token, OpenDocument { id, follow, frames, may_write, closing: false });
+        let document = OpenDocument { id, follow, frames, may_write, closing: false };
+        self.documents.open.insert(token, Box::new(document));
         // Its bell may have rung before it stood here.
         self.todo.push_back(token);
         Ok(())

@@ -71,7 +71,8 @@ pub(super) struct Documents {
     pub(super) by_id: HashMap<DocumentId, Token>,
     /// A token is never used again, so a late bell of a closed document rings for nobody.
     /// In order, so that they are left in order at the end.
-    pub(super) open: BTreeMap<Token, OpenDocument>,
+    /// Boxed: a node of the tree has room for eleven, and most connections have one.
+    pub(super) open: BTreeMap<Token, Box<OpenDocument>>,
     pub(super) next: Token,
 }
 

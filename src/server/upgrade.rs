@@ -22,7 +22,7 @@ use crate::protocol::{Code, SUBPROTOCOL, close};
 use crate::shutdown::{Phase, Watch};
 
 /// Bytes read from a socket at once: room for several edits. It is allocated for each connection, idle ones included.
-const READ_BUFFER: usize = 2 << 10;
+const READ_BUFFER: usize = 512;
 
 /// Answers a request for a WebSocket, and serves it once hyper has handed the connection over.
 pub(super) fn upgrade(
@@ -61,23 +61,25 @@ pub(super) fn upgrade(
     if let Err(Over(limit)) = through {
         server.metrics.limit_hit(limit);
     }
+    // Each stage is boxed for itself and makes the next: a connection then takes the room of the stage it is in, and its task
+    // hardly any.
     tokio::spawn(async move {
-        match on_upgrade.await {
-            Ok(upgraded) => {
-                let written = written.unwrap_or_default();
-                written.hand_over();
-                let outbox = outbox(upgraded, written, &server.limits, server.metrics.clone()).await;
-                // A browser tells its page the code of a close, but not the status of an answer.
-                let (Ok(_place), None) = (&through, peer.over) else {
-                    let over = peer.over.or(through.err()).map_or(String::new(), |over| over.to_string());
-                    return Box::pin(outbox.close(close::TOO_MANY, &over, Some(Code::TooManyConnections))).await;
-                };
-                // Each boxed for itself: a connection then takes the room of the stage it is in, not of all of them.
-                if let Some(session) = Box::pin(hello::greet(server, outbox, watch, address)).await {
-                    Box::pin(session.run()).await;
-                }
-            }
-            Err(error) => debug!(%error, "an upgrade was not completed"),
+        let greeted = async move {
+            let upgraded = on_upgrade.await.inspect_err(|error| debug!(%error, "an upgrade was not completed")).ok()?;
+            let written = written.unwrap_or_default();
+            written.hand_over();
+            let outbox = outbox(upgraded, written, &server.limits, server.metrics.clone()).await;
+            // A browser tells its page the code of a close, but not the status of an answer.
+            let (Ok(_), None) = (&through, peer.over) else {
+                let over = peer.over.or(through.err()).map_or(String::new(), |over| over.to_string());
+                outbox.close(close::TOO_MANY, &over, Some(Code::TooManyConnections)).await;
+                return None;
+            };
+            let session = hello::greet(server, outbox, watch, address).await?;
+            Some((through, Box::pin(session.run())))
+        };
+        if let Some((_place, session)) = Box::pin(greeted).await {
+            session.await;
         }
     });
     Ok(switching(&accept)
