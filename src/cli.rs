@@ -144,7 +144,7 @@ async fn serve(flags: Flags) -> Result<(), String> {
     let listener =
         server::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     let address = listener.local_addr().map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
-    info!(%address, "serving");
+    info!(%address, url = %format_args!("http://{address}"), "serving");
     let keeping = Policy::new(config.keep_history);
     let world = Arc::new(System);
     let parts = Parts { store, world, limits: config.limits, proxies, metrics, entry, origins, keeping };

@@ -23,9 +23,9 @@ pub struct Flags {
     #[arg(long, env = "VARIORUM_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
     /// Directory that holds the documents; made if it is not there [default: data]
-    #[arg(long, env = "VARIORUM_DATA", value_name = "DIR", conflicts_with = "memory")]
+    #[arg(long, env = "VARIORUM_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Keep documents in memory only: they are gone when the server stops
+    /// Keep documents in memory only, whatever directory is named: they are gone when the server stops
     #[arg(long, env = "VARIORUM_MEMORY", value_parser = BoolishValueParser::new())]
     pub memory: bool,
     /// Go on although the newest commits are lost (the server says when this is needed, and what is lost)

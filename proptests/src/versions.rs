@@ -120,7 +120,13 @@ pub async fn check_recordings(every: u64) -> Result<String, String> {
     for name in ["friendsforever", "sveltecomponent", "seph-blog1"] {
         let Some(trace) = recording(name) else { continue };
         let server = Server::start().await;
-        let target = Target { url: server.url(), doc: "d".parse().expect("it is an id"), again: false, batch: false };
+        let target = Target {
+            url: server.url(),
+            token: None,
+            doc: "d".parse().expect("it is an id"),
+            again: false,
+            batch: false,
+        };
         replay(Arc::new(trace), &target, || {}).await.map_err(|failure| failure.to_string())?;
         let revisions = history(server.address, "d").await;
         Past::new(&server, "d", name).holds(&revisions, every, 2_000).await;

@@ -34,7 +34,7 @@ fn beginning(trace: Trace, transactions: usize) -> Trace {
 }
 
 fn target(server: &Server) -> Target {
-    Target { url: server.url(), doc: "trace".parse().unwrap(), again: false, batch: false }
+    Target { url: server.url(), token: None, doc: "trace".parse().unwrap(), again: false, batch: false }
 }
 
 /// Plays a trace as it is and with astral characters, on the memory store.

@@ -149,7 +149,8 @@ async fn the_past_of_a_recorded_session_of_two_is_what_a_fold_says() {
     let server = Server::start().await;
     match recording("friendsforever") {
         Some(trace) => {
-            let target = Target { url: server.url(), doc: "d".parse().unwrap(), again: false, batch: false };
+            let target =
+                Target { url: server.url(), token: None, doc: "d".parse().unwrap(), again: false, batch: false };
             replay(Arc::new(trace), &target, || {}).await.unwrap();
         }
         None => {

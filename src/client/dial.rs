@@ -58,14 +58,19 @@ impl Address {
         let bad = |hint| BadAddress { url: url.to_owned(), hint };
         let uri: Uri = url.parse().map_err(|_| bad(""))?;
         match uri.scheme_str() {
-            Some("ws") => {}
-            Some("wss") => return Err(bad(" (this client speaks no TLS: connect behind the proxy)")),
+            Some("ws" | "http") => {}
+            Some("wss" | "https") => return Err(bad(" (this client speaks no TLS: connect behind the proxy)")),
             _ => return Err(bad("")),
         }
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| bad(""))?;
         // An IPv6 address stands in brackets in a URL, and without them everywhere else.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = uri.port_u16().unwrap_or(80);
+        // The server's own address will do too: its WebSocket is at one place.
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = if path == "/" { "/v1/connect" } else { path };
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let uri = format!("ws://{authority}{path}").parse().map_err(|_| bad(""))?;
         Ok(Address { uri, host, port })
     }
 }
@@ -121,7 +126,8 @@ mod tests {
         assert_eq!(at("ws://127.0.0.1:8080/v1/connect"), Ok(("127.0.0.1".into(), 8080)));
         assert_eq!(at("ws://[::1]:8080/v1/connect"), Ok(("::1".into(), 8080)));
         assert_eq!(at("ws://example.org/v1/connect"), Ok(("example.org".into(), 80)));
-        for bad in ["", "127.0.0.1:8080", "http://example.org/", "wss://example.org/v1/connect", "ws:///v1/connect"] {
+        assert_eq!(Address::parse("http://h:1").unwrap().uri, "ws://h:1/v1/connect");
+        for bad in ["", "127.0.0.1:8080", "ftp://example.org/", "wss://example.org/v1/connect", "ws:///v1/connect"] {
             assert!(at(bad).is_err(), "{bad:?} was taken");
         }
     }

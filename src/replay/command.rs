@@ -16,8 +16,11 @@ pub struct Flags {
     #[arg(value_name = "TRACE")]
     trace: PathBuf,
     /// The server
-    #[arg(long, default_value = "ws://127.0.0.1:8080/v1/connect", value_name = "URL")]
+    #[arg(long, env = "VARIORUM_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     url: String,
+    /// Access token, where the server asks for one
+    #[arg(long, env = "VARIORUM_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    token: Option<String>,
     /// The document to write [default: the trace's name with a random end]
     #[arg(long, value_name = "ID")]
     doc: Option<DocumentId>,
@@ -48,7 +51,7 @@ pub async fn run(flags: Flags) -> Result<(), String> {
         Some(doc) => doc,
         None => name(&flags.trace)?,
     };
-    let target = Target { url: flags.url, doc, again: flags.again, batch: flags.batch };
+    let target = Target { url: flags.url, token: flags.token, doc, again: flags.again, batch: flags.batch };
     if flags.compare {
         let version = compare(&trace, &target).await.map_err(|failure| failure.to_string())?;
         println!("{}: equal to the trace's end at version {version}", target.doc);

@@ -20,8 +20,10 @@ use board::Board;
 /// What to play against, and how.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The server's address, as in `ws://127.0.0.1:8080/v1/connect`.
+    /// The server's address, as in `http://127.0.0.1:8080`.
     pub url: String,
+    /// Access token, where the server asks for one.
+    pub token: Option<String>,
     /// The document to write; it must not have been written to before, unless `again`.
     pub doc: DocumentId,
     /// Whether a document that was written to before is emptied, as one edit, and written on.
@@ -193,7 +195,8 @@ fn client(target: &Target) -> Result<Client, Failure> {
     /// A server that is not there is said so after a few tries.
     const ATTEMPTS: u32 = 6;
     let options = Options { attempts: Some(ATTEMPTS), ..Options::default() };
-    Ok(Client::connect(&target.url, Identity::random(), options)?)
+    let identity = Identity { token: target.token.clone(), ..Identity::random() };
+    Ok(Client::connect(&target.url, identity, options)?)
 }
 
 #[cfg(test)]
