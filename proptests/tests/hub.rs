@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptests::live::secret;
 use variorum::document::{Author, ClientKey, DocumentId, Edit, EditLimits, Kind, Origin, SentOp, Seq, User, Version};
-use variorum::hub::{Body, Creation, Hub, Live, OpenError, Outcome, Settings, Signal, System};
+use variorum::hub::{Body, Creation, Delivery, Hub, Live, OpenError, Outcome, Settings, Signal, System};
 use variorum::limits::Limits;
 use variorum::metrics::Metrics;
 use variorum::ot::TextOp;
@@ -181,4 +181,35 @@ async fn a_draining_hub_opens_nothing_and_ends_what_was_open() {
     let mut taken = Vec::new();
     follow.take(&mut taken, 8);
     assert!(matches!(taken.last(), Some(variorum::hub::Delivery::Ended(_))), "{taken:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_who_is_far_behind_gets_its_own_edit_by_itself() {
+    let world = World::new();
+    let live = world.open("d").await;
+    let reader = ClientKey::of_client(&secret("reader"));
+    let bell = (Arc::new(Signal::default()), 0);
+    let mut follow = live.follow(author(), reader, bell, None, None).await.expect("it is open").follow;
+    for seq in 1..=40 {
+        types(&live, seq, seq - 1).await;
+    }
+    let op = TextOp::splice(40, 0, 0, "y").expect("the beginning is within the document");
+    let origin = Some(Origin { client: reader, seq: Seq(1) });
+    follow.submit(Edit { base: Version(40), origin, author: author(), may_write: true, op: Ok(SentOp::from(op)) });
+    while live.head() == Version(40) {
+        tokio::task::yield_now().await;
+    }
+    for seq in 41..=80 {
+        types(&live, seq, seq).await;
+    }
+    let mut taken = Vec::new();
+    while follow.take(&mut taken, 8) {}
+    // What is before it, itself, what is after it: no more than that, and nothing of it in the others.
+    let led = taken.iter().filter_map(|delivery| match delivery {
+        Delivery::Own(revision) => Some(("own", revision.version.0 - 1, revision.version.0)),
+        Delivery::Revision(revision) => Some(("another's", revision.version.0 - 1, revision.version.0)),
+        Delivery::Stretch { from, to, .. } | Delivery::Old { from, to } => Some(("others'", from.0, to.0)),
+        _ => None,
+    });
+    assert_eq!(led.collect::<Vec<_>>(), [("others'", 0, 40), ("own", 40, 41), ("others'", 41, 81)]);
 }
