@@ -152,6 +152,10 @@ test("two tabs have ids of their own and one person; a third takes over what a c
   const two = await online(second.net);
   assert.notEqual(one.id, two.id);
   assert.equal(one.person, two.person);
+  // One that is opened later finds their ids, and that both are in use.
+  const late = tab(storage);
+  assert.ok(![one.id, two.id].includes((await online(late.net)).id));
+  late.client.close();
   second.doc.insert(0, "x");
   await settled();
   second.client.close();

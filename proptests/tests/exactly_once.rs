@@ -210,9 +210,11 @@ async fn when_its_history_is_in_blocks() {
         let place = Place::begin(keep).await;
         let mut alice = place.connects("alice").await;
         let first = sends(&mut alice, 0, 1, json!(["alice"])).await;
-        drop(alice);
+        let mut carol = place.connects("carol").await;
+        let only = sends(&mut carol, 1, 1, json!([5, "c"])).await;
+        drop((alice, carol));
         let mut bob = place.connects("bob").await;
-        let mut version = 1;
+        let mut version = 2;
         while version <= LATER {
             // As many at once as one batch may hold; none has seen the others.
             for seq in version..version + 60 {
@@ -222,21 +224,24 @@ async fn when_its_history_is_in_blocks() {
                 version = bob.hears("ack").await["version"].as_u64().unwrap();
             }
         }
-        assert_eq!(version, LATER + 1);
+        assert_eq!(version, LATER + 2);
 
         let mut again = place.connects("alice").await;
         assert_eq!(sends(&mut again, 0, 1, json!(["alice"])).await, first, "the revision is thousands behind");
         let far = sends(&mut again, 1, 2, json!([5, "far"])).await;
-        assert_eq!(far["version"], LATER + 2, "{far}");
+        assert_eq!(far["version"], LATER + 3, "{far}");
         assert_eq!(sends(&mut again, 1, 2, json!([5, "far"])).await, far, "the base is thousands behind");
-        let moved = json!([LATER + 5, "far"]);
-        assert_eq!(sends(&mut again, LATER + 1, 2, moved.clone()).await, far, "and as moved");
+        let moved = json!([LATER + 5, "far", 1]);
+        assert_eq!(sends(&mut again, LATER + 2, 2, moved.clone()).await, far, "and as moved");
 
         let place = place.restarts().await;
         let mut again = place.connects("alice").await;
         assert_eq!(sends(&mut again, 1, 2, json!([5, "far"])).await, far, "and after a restart");
+        let mut carol = place.connects("carol").await;
+        let again = sends(&mut carol, 1, 1, json!([5, "c"])).await;
+        assert_eq!(again, only, "and where the document is opened from a snapshot that is newer");
         let revisions = history(place.server.address, "d").await;
-        assert_eq!(revisions.len() as u64, LATER + 2);
+        assert_eq!(revisions.len() as u64, LATER + 3);
         assert_eq!(revisions.last().unwrap()["op"], moved);
     }
 }

@@ -578,3 +578,26 @@ async fn a_client_comes_back_once_where_another_connection_took_its_place() {
     assert_eq!(other.open("notes", "").await["content"], "x");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_person_with_two_tabs_is_counted_once() {
+    let server = Server::start().await;
+    let mut bo = server.client("bo").await;
+    bo.open("d", "").await;
+    let mut tabs = Vec::new();
+    for tab in ["one", "two"] {
+        let mut ana = Raw::connect(server.address).await;
+        let (client, person) = (secret(tab), secret("ana"));
+        ana.say(json!({"type": "hello", "protocol": 1, "client": client, "person": person, "name": "Ana"})).await;
+        ana.hears("welcome").await;
+        assert_eq!(ana.open("d", "").await["presence"]["count"], 2);
+        tabs.push(ana);
+    }
+    let mut joined = 0;
+    while joined < 2 {
+        let change = bo.hears("presence").await;
+        joined += change["joined"].as_array().map_or(0, Vec::len);
+        assert_eq!(change["count"], 2, "{change}");
+    }
+    server.stop().await;
+}

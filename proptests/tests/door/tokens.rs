@@ -353,3 +353,24 @@ async fn nothing_unread_is_taken_after_a_tokens_end() {
     assert!(last < exp + 0.1, "an edit was taken {} s after the token's end", last - exp);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn one_users_idempotency_key_is_not_anothers() {
+    let server = Server::guarded(people::tokens()).await;
+    let [ana, bo] = ["ana", "bo"].map(|sub| bearer(&token(sub, &[("", Access::Write)])));
+    let made = server.http("PUT", "/v1/docs/d", &[("Authorization", &ana)], r#"{"kind": "text"}"#).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let put = async |who: &str, text: &str| {
+        let headers = [("Authorization", who), ("If-Match", "*"), ("Idempotency-Key", "k")];
+        server.http("PUT", "/v1/docs/d/content", &headers, text).await
+    };
+    let first = put(&ana, "one").await;
+    assert_eq!((first.status, first.json()["version"].as_u64()), (200, Some(1)), "{first:?}");
+    let second = put(&bo, "two").await;
+    assert_eq!((second.status, second.json()["version"].as_u64()), (200, Some(2)), "{second:?}");
+    // Each is known by its own user's.
+    assert_eq!(put(&ana, "one").await.body, first.body);
+    let content = server.http("GET", "/v1/docs/d/content", &[("Authorization", &bo)], "").await;
+    assert_eq!(content.body, "two");
+    server.stop().await;
+}

@@ -285,6 +285,23 @@ async fn a_merge_whose_outcome_is_unknown_is_made_once() {
     assert_eq!((last.branch.start, last.branch.end, last.parent.end), (Version(1), Version(10), parent.head()));
 }
 
+#[tokio::test]
+async fn of_merges_asked_for_at_once_one_is_made() {
+    let world = hub(Arc::new(MemoryStore::new()));
+    let creation = Creation { kind: Kind::Text, content: "The quick fox".into(), author: author(0) };
+    let parent = world.open(&id("d"), Some(&creation)).await.expect("it opens").0;
+    assert!(matches!(world.branch(&parent, &id("b"), Version(1)).await, Ok(Branched::New(_))));
+    let branch = open(&world, "b").await;
+    let op = TextOp::splice(13, 13, 0, "es").expect("the end is within the document");
+    let edit = Edit { base: Version(1), origin: None, author: author(1), may_write: true, op: Ok(SentOp::from(op)) };
+    assert!(matches!(branch.submit(edit).await, Outcome::Granted(_)));
+    // All are planned before the first is decided: none has seen the others.
+    let merges = (0..3).map(|_| parent.merge(&branch));
+    let merges = futures_util::future::join_all(merges).await;
+    let made = merges.iter().filter(|merged| matches!(merged, Ok(Some(_)))).count();
+    assert_eq!((made, parent.now().content.to_string().as_str()), (1, "The quick foxes"), "{merges:?}");
+}
+
 async fn ask(server: &Server, method: &str, path: &str, body: Value) -> (u16, Value) {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let answer = server.http(method, &format!("/v1/docs/{path}"), &[], &body).await;
