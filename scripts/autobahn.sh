@@ -1,6 +1,7 @@
 #!/bin/sh
 # Autobahn's WebSocket suite against the server's upgrade, frames and closing, with an echo behind them: groups 1 to 10.
-# The suite is a Python 2 program: PYTHON2 names an interpreter with `virtualenv` (python2.7 if nothing is said). Prints how
+# The suite is a Python 2 program: PYTHON2 names an interpreter with `virtualenv` (python2.7 if nothing is said); where it has
+# none, `python2.7 -m pip install --user 'virtualenv<20.22'` is the last that it can have. Prints how
 # many cases ended how, and fails if one failed. The report stays in target/autobahn/report.
 set -eu
 cd "$(dirname "$0")/.."
