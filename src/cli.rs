@@ -126,8 +126,8 @@ fn wait_for(command: impl Future<Output = Result<(), String>>) -> Result<(), Str
 
 async fn serve(flags: Flags) -> Result<(), String> {
     let mut config = Config::settle(flags).map_err(|error| error.to_string())?;
-    if let Some(sentence) = files::fit(&mut config.limits, files::open_files_max()) {
-        warn!("{sentence}");
+    if let Some(sentence) = files::fit(&mut config.limits, files::raise_open_files_max()) {
+        info!("{sentence}");
     }
     let metrics = Metrics::new();
     let entry = entry(&config)?;
