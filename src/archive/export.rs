@@ -29,7 +29,7 @@ pub enum ExportError {
 
 /// Writes a document with all that is kept of its history. Answers how many revisions it has.
 ///
-/// A branch is written as a document of its own: see [`of_its_own`].
+/// A branch is written as a document of its own: its chains and its epoch follow from the branch.
 pub fn export(view: &mut View, id: &DocumentId, to: &mut impl Write) -> Result<Version, ExportError> {
     let found = view.find(id)?.ok_or_else(|| ExportError::Unknown(id.clone()))?;
     let mut head = view.head(found.incarnation)?;
