@@ -56,16 +56,7 @@ pub struct BadAddress {
 impl Address {
     pub(super) fn parse(url: &str) -> Result<Self, BadAddress> {
         let bad = |hint| BadAddress { url: url.to_owned(), hint };
-        let uri: Uri = url.parse().map_err(|_| bad(""))?;
-        match uri.scheme_str() {
-            Some("ws" | "http") => {}
-            Some("wss" | "https") => return Err(bad(" (this client speaks no TLS: connect behind the proxy)")),
-            _ => return Err(bad("")),
-        }
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| bad(""))?;
-        // An IPv6 address stands in brackets in a URL, and without them everywhere else.
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = uri.port_u16().unwrap_or(80);
+        let (uri, host, port) = host_of(url).map_err(bad)?;
         // The server's own address will do too: its WebSocket is at one place.
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let path = if path == "/" { "/v1/connect" } else { path };
@@ -73,6 +64,21 @@ impl Address {
         let uri = format!("ws://{authority}{path}").parse().map_err(|_| bad(""))?;
         Ok(Address { uri, host, port })
     }
+}
+
+/// The address of a server in its parts, of its WebSocket or not, with its host and port; or a hint why it is none.
+pub(super) fn host_of(url: &str) -> Result<(Uri, String, u16), &'static str> {
+    let uri: Uri = url.parse().map_err(|_| "")?;
+    match uri.scheme_str() {
+        Some("ws" | "http") => {}
+        Some("wss" | "https") => return Err(" (this client speaks no TLS: connect behind the proxy)"),
+        _ => return Err(""),
+    }
+    let host = uri.host().filter(|host| !host.is_empty()).ok_or("")?;
+    // An IPv6 address stands in brackets in a URL, and without them everywhere else.
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let port = uri.port_u16().unwrap_or(80);
+    Ok((uri, host, port))
 }
 
 /// Why there is no connection.

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::handshake;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::{Method, Request, Uri};
+use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::Identity;
-use super::dial::{Connector, Tcp};
+use super::dial::{Connector, Tcp, host_of};
 use crate::protocol::{Code, ErrorBody};
 
 /// How long an answer may take: a search of a long history takes seconds.
@@ -61,23 +61,14 @@ impl<C: Connector> Http<C> {
             let example = "http://127.0.0.1:8080";
             RequestError::Failed(format!("{url:?} is no address of a server; expected one such as {example}{hint}"))
         };
-        let uri: Uri = url.parse().map_err(|_| bad(""))?;
-        match uri.scheme_str() {
-            Some("http" | "ws") => {}
-            Some("https" | "wss") => return Err(bad(" (this client speaks no TLS: connect behind the proxy)")),
-            _ => return Err(bad("")),
-        }
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| bad(""))?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let (uri, host, port) = host_of(url).map_err(bad)?;
         let base = uri.path().trim_end_matches("/v1/connect").trim_end_matches('/').to_owned();
-        Ok(Http { connector, host, port: uri.port_u16().unwrap_or(80), base, token })
+        Ok(Http { connector, host, port, base, token })
     }
 
     /// What a `GET` answers, read as JSON.
     pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, RequestError> {
-        let body = self.request(Method::GET, path, query, Bytes::new()).await?;
-        let strange = |error| RequestError::Failed(format!("the answer to {path} is not what was expected: {error}"));
-        serde_json::from_slice(&body).map_err(strange)
+        read(path, &self.request(Method::GET, path, query, Bytes::new()).await?)
     }
 
     /// The body of the answer to any request. `path` begins with `/v1`, and what in it comes from outside is [`encoded`].
@@ -158,6 +149,12 @@ impl<C: Connector> Http<C> {
             Err(_) => failed(&format_args!("the server answered with {status}")),
         })
     }
+}
+
+/// The answer to a request to `path`, as JSON.
+pub(super) fn read<T: DeserializeOwned>(path: &str, answer: &[u8]) -> Result<T, RequestError> {
+    let strange = |error| RequestError::Failed(format!("the answer to {path} is not what was expected: {error}"));
+    serde_json::from_slice(answer).map_err(strange)
 }
 
 /// A text as it stands in a path or query.

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::dial::{Connector, Tcp};
-use super::http::{Http, RequestError, encoded};
+use super::http::{Http, RequestError, encoded, read};
 use crate::document::{DocumentId, Keeping, LabelName, Version};
 use crate::protocol::{BranchView, BranchesView, LabelView, LabelsView, MergedView, PrunedView, RestoreWhat, Restored};
 
@@ -102,16 +102,11 @@ impl<C: Connector> Versions<C> {
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Value) -> Result<T, RequestError> {
-        read(path, self.http.request(method, path, &[], body.to_string().into()).await?)
+        read(path, &self.http.request(method, path, &[], body.to_string().into()).await?)
     }
 
     /// What must not be done twice if its answer is lost.
     async fn ask_once<T: DeserializeOwned>(&self, path: &str, body: Value) -> Result<T, RequestError> {
-        read(path, self.http.post_once(path, body.to_string().into()).await?)
+        read(path, &self.http.post_once(path, body.to_string().into()).await?)
     }
-}
-
-fn read<T: DeserializeOwned>(path: &str, answer: Bytes) -> Result<T, RequestError> {
-    let strange = |error| RequestError::Failed(format!("the answer to {path} is not what was expected: {error}"));
-    serde_json::from_slice(&answer).map_err(strange)
 }
