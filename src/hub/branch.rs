@@ -309,7 +309,7 @@ impl Live {
     }
 
     fn misfit(&self, version: Version, mismatch: LengthMismatch) -> StoreError {
-        StoreError::Damaged { document: self.incarnation(), version, reason: mismatch.to_string() }
+        StoreError::misfit(self.incarnation(), version, mismatch)
     }
 
     fn unlike(&self, version: Version) -> StoreError {

@@ -59,12 +59,8 @@ impl Authority {
                 Err(Missing::History(base)) => {
                     let start = live.state.lock().document.history().start();
                     if let Some(since) = live.stretch(base, start).await? {
-                        let damaged = |mismatch: crate::ot::LengthMismatch| StoreError::Damaged {
-                            document: live.incarnation,
-                            version: base,
-                            reason: mismatch.to_string(),
-                        };
-                        merge.bring_forward(start, &since.op).map_err(damaged)?;
+                        let misfit = |mismatch| StoreError::misfit(live.incarnation, base, mismatch);
+                        merge.bring_forward(start, &since.op).map_err(misfit)?;
                     }
                     continue;
                 }

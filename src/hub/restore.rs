@@ -5,8 +5,7 @@ use compact_str::CompactString;
 use super::live::Live;
 use super::past::beside;
 use crate::document::{Author, Refusal, SentOp, Stretch, Unclean, Undo, Version, runs};
-use crate::ot::LengthMismatch;
-use crate::store::{Incarnation, READ_WEIGHT, StoreError};
+use crate::store::{READ_WEIGHT, StoreError};
 
 /// What the edits that are told apart by who made them may weigh, in bytes: typing weighs some hundred bytes an edit, so it is
 /// a million of them, or some documents' worth of large ones.
@@ -63,17 +62,17 @@ impl Live {
                 let document = self.incarnation();
                 // However much it is, sessions go on meanwhile.
                 let planned = beside(move || {
-                    let damaged = |version, mismatch| damaged(document, version, mismatch);
+                    let misfit = |version, mismatch| StoreError::misfit(document, version, mismatch);
                     let mut undo = Undo::begin(content);
                     let mine = |author: Option<&Author>| {
                         whose.as_ref().is_none_or(|user| author.is_some_and(|author| author.user.id == *user))
                     };
                     for (mine, piece) in runs(pieces, mine) {
                         let done = if mine { undo.take_back(&piece) } else { undo.leave(&piece) };
-                        done.map_err(|mismatch| damaged(piece.to, mismatch))?;
+                        done.map_err(|mismatch| misfit(piece.to, mismatch))?;
                     }
                     if let Some(since) = since {
-                        undo.leave(&since).map_err(|mismatch| damaged(since.to, mismatch))?;
+                        undo.leave(&since).map_err(|mismatch| misfit(since.to, mismatch))?;
                     }
                     Ok::<_, StoreError>(undo.finish())
                 });
@@ -114,9 +113,4 @@ impl Live {
         }
         Ok(pieces)
     }
-}
-
-/// A log whose own revisions do not fit one another.
-fn damaged(document: Incarnation, version: Version, mismatch: LengthMismatch) -> StoreError {
-    StoreError::Damaged { document, version, reason: mismatch.to_string() }
 }

@@ -22,6 +22,7 @@ use crate::document::{
     ClientKey, DocumentId, Identity, Label, LabelName, LedgerPage, Revision, Snapshot, Stretch, Taken, Time, Trail,
     Version,
 };
+use crate::ot::LengthMismatch;
 
 /// The number of one incarnation of a document: given once, never again. With a version it is the key of a revision; the
 /// document's id is no part of the key.
@@ -337,6 +338,13 @@ pub enum StoreError {
     /// No incarnation of this number exists (any more).
     #[error("there is no document number {}", .0.0)]
     Unknown(Incarnation),
+}
+
+impl StoreError {
+    /// A log whose own revisions do not fit one another, at this version.
+    pub fn misfit(document: Incarnation, version: Version, mismatch: LengthMismatch) -> Self {
+        StoreError::Damaged { document, version, reason: mismatch.to_string() }
+    }
 }
 
 /// Why an append was not made.

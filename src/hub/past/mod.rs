@@ -74,11 +74,8 @@ impl Live {
                 stretches => stretches?,
             };
             for stretch in stretches {
-                snapshot.forward(&stretch).map_err(|mismatch| StoreError::Damaged {
-                    document: self.incarnation,
-                    version: stretch.to,
-                    reason: mismatch.to_string(),
-                })?;
+                let forward = snapshot.forward(&stretch);
+                forward.map_err(|mismatch| StoreError::misfit(self.incarnation, stretch.to, mismatch))?;
             }
             return Ok(snapshot);
         }

@@ -63,11 +63,8 @@ impl Live {
             let document = self.incarnation;
             let gone_over = beside(move || {
                 for revision in revisions {
-                    search.step(&revision).map_err(|mismatch| StoreError::Damaged {
-                        document,
-                        version: revision.version,
-                        reason: mismatch.to_string(),
-                    })?;
+                    let stepped = search.step(&revision);
+                    stepped.map_err(|mismatch| StoreError::misfit(document, revision.version, mismatch))?;
                 }
                 Ok::<_, StoreError>(search)
             });

@@ -157,11 +157,7 @@ async fn view_of(
 
 /// The places that both sides changed, with their texts.
 async fn told(parent: &Live, merged: &Merged, op: Option<&TextOp>) -> Result<Vec<ConflictView>, StoreError> {
-    let misfit = |mismatch: crate::ot::LengthMismatch| StoreError::Damaged {
-        document: parent.incarnation(),
-        version: merged.base,
-        reason: mismatch.to_string(),
-    };
+    let misfit = |mismatch| StoreError::misfit(parent.incarnation(), merged.base, mismatch);
     let base = parent.snapshot_at(merged.base).await?.content;
     let before = parent.snapshot_at(merged.parent.start).await?.content;
     let mut alone = base.clone();
