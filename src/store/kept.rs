@@ -6,7 +6,7 @@
 //!            └ a label
 //! ```
 
-use super::{Head, Incarnation, StoreError};
+use super::{Found, Head, Incarnation, StoreError};
 use crate::document::{Chain, ClientKey, LedgerPage, Step, Taken, Time, Version};
 
 /// A horizon is a multiple of this: pages of the log and composed blocks end there too, so that nothing is cut in two.
@@ -105,6 +105,35 @@ impl Kept {
     fn pruned(&self, document: Incarnation, version: Version) -> StoreError {
         StoreError::Pruned { document, version, oldest: self.horizon() }
     }
+}
+
+/// What others need of a document's history.
+pub struct Needed {
+    /// Labelled versions, of the document and of those that descend from it.
+    pub labelled: Vec<Version>,
+    /// The first version at which one of those begins.
+    pub branches: Option<Version>,
+}
+
+/// What labels and branches need of a document's history: `labels` are the versions that are labelled of a document, `branches`
+/// those that begin at a version of it.
+pub fn needed(
+    document: Incarnation,
+    labels: impl Fn(Incarnation) -> Result<Vec<Version>, StoreError>,
+    branches: impl Fn(Incarnation) -> Result<Vec<Found>, StoreError>,
+) -> Result<Needed, StoreError> {
+    let mut needed = Needed { labelled: Vec::new(), branches: None };
+    let mut family = vec![document];
+    while let Some(number) = family.pop() {
+        needed.labelled.extend(labels(number)?);
+        for branch in branches(number)? {
+            family.push(branch.incarnation);
+            if let Some(begins) = branch.begins {
+                needed.branches = Some(needed.branches.map_or(begins.version, |first| first.min(begins.version)));
+            }
+        }
+    }
+    Ok(needed)
 }
 
 /// How far a document that ends at `head` can be pruned, if that is wished up to `to`: not past where a branch begins, whose

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::kept::{bounds, horizon};
+use super::kept::{Needed, bounds, horizon, needed};
 use super::lineage::Lineage;
 use super::{
     APPEND_BYTES_MAX, AppendError, BranchPoint, Condition, Created, Found, Head, Incarnation, Kept, LABELS_MAX,
@@ -341,17 +341,9 @@ impl State {
         if log.begins.is_some() {
             return Ok(Pruned { before, horizon: before, kept: Vec::new() });
         }
-        let (mut oldest, mut labelled) = (None::<Version>, Vec::new());
-        let mut family = vec![document];
-        while let Some(number) = family.pop() {
-            labelled.extend(self.log(number)?.labels.values().map(|label| label.version));
-            for branch in self.branches(number)? {
-                let begins = branch.begins.expect("a branch begins at a version").version;
-                oldest = Some(oldest.map_or(begins, |oldest| oldest.min(begins)));
-                family.push(branch.incarnation);
-            }
-        }
-        let kept = bounds(horizon(to, log.head(), oldest).max(before), labelled);
+        let labels = |number| Ok(self.log(number)?.labels.values().map(|label| label.version).collect());
+        let Needed { labelled, branches } = needed(document, labels, |number| self.branches(number))?;
+        let kept = bounds(horizon(to, log.head(), branches).max(before), labelled);
         let horizon = kept.last().copied().unwrap_or_default();
         if !preview {
             self.log_mut(document)?.prune(&kept);

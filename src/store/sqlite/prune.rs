@@ -8,10 +8,10 @@ use super::fold::{Fold, Halt};
 use super::ledger::seal_page;
 use super::log::{Log, start_of};
 use super::slice::{Put, Slice};
-use super::steps::{self, Needed, StepRow};
+use super::steps::{self, StepRow};
 use crate::document::{LEDGER_PAGE, Step, Version};
 use crate::ot::Op;
-use crate::store::kept::{bounds, horizon, horizon_after};
+use crate::store::kept::{Needed, bounds, horizon, horizon_after};
 use crate::store::{Incarnation, Kept, Pruned, READ_WEIGHT, StoreError};
 
 /// Revisions that are read and composed at a time: bounds what they take in memory.

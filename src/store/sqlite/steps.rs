@@ -17,6 +17,7 @@ use super::slice::Put;
 use super::{documents, label};
 use crate::document::{Chain, LEDGER_PAGE, Step, Time, Version};
 use crate::store::codec::Reader;
+use crate::store::kept::{self, Needed};
 use crate::store::{Head, Incarnation, Kept, PrunedPast, StoreError};
 
 /// A step as it lies in its row.
@@ -142,28 +143,10 @@ pub fn hindrance(
     Ok(labelled.or(needed.branches.filter(|branches| *branches < to)))
 }
 
-/// What others need of a document's history.
-pub struct Needed {
-    /// Labelled versions, of the document and of those that descend from it.
-    pub labelled: Vec<Version>,
-    /// The first version at which one of those begins.
-    pub branches: Option<Version>,
-}
-
 /// What labels and branches need of a document's history.
 pub fn needed(conn: &Connection, document: Incarnation) -> Result<Needed, StoreError> {
-    let mut needed = Needed { labelled: Vec::new(), branches: None };
-    let mut family = vec![document];
-    while let Some(number) = family.pop() {
-        needed.labelled.extend(label::all(conn, number)?.into_iter().map(|label| label.version));
-        for branch in documents::branches(conn, number)? {
-            family.push(branch.incarnation);
-            if let Some(begins) = branch.begins {
-                needed.branches = Some(needed.branches.map_or(begins.version, |first| first.min(begins.version)));
-            }
-        }
-    }
-    Ok(needed)
+    let labels = |number| Ok(label::all(conn, number)?.into_iter().map(|label| label.version).collect());
+    kept::needed(document, labels, |number| documents::branches(conn, number))
 }
 
 impl Log<'_> {
