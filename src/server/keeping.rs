@@ -21,8 +21,7 @@ pub struct Policy(Vec<(String, Keeping)>);
 
 impl Policy {
     /// These beginnings of ids, and what of the histories of documents whose ids begin so is kept.
-    pub fn new(mut rules: Vec<(String, Keeping)>) -> Self {
-        rules.sort_by(|one, other| one.0.cmp(&other.0));
+    pub fn new(rules: Vec<(String, Keeping)>) -> Self {
         Policy(rules)
     }
 
