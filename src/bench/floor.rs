@@ -38,14 +38,12 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::limits::Limits;
-use crate::server::{Listener, bind};
+use crate::server::{Listener, READ_BUFFER, bind};
 
 /// A page of SQLite's log, with its header.
 const LOG_PAGE: usize = 4096 + 24;
 /// Where the log begins again.
 const LOG_LENGTH: u64 = 8 << 20;
-/// Bytes read from a socket at once, as the server does.
-const READ_BUFFER: usize = 512;
 
 /// Longest that an edit waits for others to share its sync.
 const COMPANY: Duration = Duration::from_millis(5);

@@ -39,8 +39,8 @@ impl Standing {
 /// A connected client's place among them. Dropping it leaves, also when its session ends in a panic.
 pub(super) struct Entered {
     server: Arc<Server>,
-    client: ClientKey,
-    standing: Arc<Standing>,
+    pub(super) client: ClientKey,
+    pub(super) standing: Arc<Standing>,
 }
 
 impl Entered {

@@ -39,6 +39,8 @@ pub use echo::echo;
 pub use keeping::Policy;
 pub use listener::{Listener, bind};
 pub use origins::{BadOrigin, Origin, Origins};
+pub(crate) use upgrade::READ_BUFFER;
+
 pub use tokens::{Audience, Claims, Entry, SECRET_BYTES, Secret, SecretError, Tokens};
 
 use crate::document::DocumentId;

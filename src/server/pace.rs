@@ -31,7 +31,12 @@ impl Pace {
         limits: &Limits,
     ) -> Option<&'static str> {
         self.bytes += bytes;
-        self.count_as(message);
+        match message {
+            Some(ClientMessage::Edit(_)) => self.edits += 1,
+            Some(ClientMessage::Presence(_)) => self.presence += 1,
+            Some(ClientMessage::Check(_)) => self.checks += 1,
+            _ => {}
+        }
         self.look_at(limits)
     }
 
@@ -40,15 +45,6 @@ impl Pace {
         self.bytes += bytes;
         self.controls += 1;
         self.look_at(limits)
-    }
-
-    fn count_as(&mut self, message: Option<&ClientMessage>) {
-        match message {
-            Some(ClientMessage::Edit(_)) => self.edits += 1,
-            Some(ClientMessage::Presence(_)) => self.presence += 1,
-            Some(ClientMessage::Check(_)) => self.checks += 1,
-            _ => {}
-        }
     }
 
     /// The limit that is met, if reading pauses.

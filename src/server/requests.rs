@@ -127,8 +127,8 @@ impl Session {
         self.documents.next += 1;
         let reader = Reader {
             author: self.author.clone(),
-            client: self.client,
-            bell: (self.standing.signal.clone(), token),
+            client: self.entered.client,
+            bell: (self.entered.standing.signal.clone(), token),
             place: from.map(|place| place.known()),
             pending,
         };
@@ -187,7 +187,7 @@ impl Session {
         let Some(document) = self.documents.open.get(&token) else { return Ok(()) };
         let edit = Edit {
             base: version,
-            origin: Some(Origin { client: self.client, seq }),
+            origin: Some(Origin { client: self.entered.client, seq }),
             author: self.author.clone(),
             may_write: document.may_write,
             op: op.map(SentOp::from).map_err(Refusal::BadOp),

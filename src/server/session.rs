@@ -17,13 +17,13 @@ use tracing::debug;
 
 use super::Server;
 use super::access::{Caller, Denied};
-use super::clients::{Entered, SELF, Standing};
+use super::clients::{Entered, SELF};
 use super::deliveries::OpenDocument;
 use super::hello::{Ending, Welcomed};
 use super::outbox::Outbox;
 use super::pace::Pace;
 use super::requests::Opening;
-use crate::document::{Author, ClientKey, DocumentId, Stretch};
+use crate::document::{Author, DocumentId, Stretch};
 use crate::hub::{Delivery, Token};
 use crate::limits::named;
 use crate::protocol::{ServerMessage, close};
@@ -40,9 +40,7 @@ pub(super) struct Session {
     pub(super) address: IpAddr,
     pub(super) caller: Caller,
     pub(super) author: Arc<Author>,
-    pub(super) client: ClientKey,
-    pub(super) standing: Arc<Standing>,
-    entered: Entered,
+    pub(super) entered: Entered,
     pub(super) documents: Documents,
     /// Documents that may have something to deliver.
     pub(super) todo: VecDeque<Token>,
@@ -113,15 +111,13 @@ impl Session {
         standing.signal.ring(SELF);
         Session {
             timer: Box::pin(sleep_until(expires.min(now + server.limits.ping_after))),
-            entered: Entered::new(server.clone(), client, standing.clone()),
+            entered: Entered::new(server.clone(), client, standing),
             server,
             outbox,
             watch,
             address,
             caller,
             author,
-            client,
-            standing,
             documents: Documents::default(),
             todo: VecDeque::new(),
             work: None,
@@ -155,7 +151,7 @@ impl Session {
     }
 
     fn poll_event(&mut self, cx: &mut Context) -> Poll<Event> {
-        if self.standing.signal.take(&mut self.todo) {
+        if self.entered.standing.signal.take(&mut self.todo) {
             return Poll::Ready(Event::Rang);
         }
         if let Some(work) = &mut self.work
@@ -189,9 +185,9 @@ impl Session {
         if self.timer.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Event::Timer);
         }
-        self.standing.signal.listen(cx);
+        self.entered.standing.signal.listen(cx);
         // A bell that rang since it was looked at above found nobody listening.
-        if self.standing.signal.take(&mut self.todo) { Poll::Ready(Event::Rang) } else { Poll::Pending }
+        if self.entered.standing.signal.take(&mut self.todo) { Poll::Ready(Event::Rang) } else { Poll::Pending }
     }
 
     /// Whether the next message may be read: those before it are done, and the client reads what it is told.
@@ -250,7 +246,7 @@ impl Session {
     /// Looks at what concerns the session itself: a newer connection of the same client, the server's phase.
     fn look_at_self(&mut self) -> Result<(), Ended> {
         self.todo.retain(|token| *token != SELF);
-        if self.standing.is_superseded() {
+        if self.entered.standing.is_superseded() {
             let reason = "the same client connected anew";
             return Err(Some(Ending::new(close::SUPERSEDED, None, reason)));
         }

@@ -22,7 +22,7 @@ use crate::protocol::{Code, SUBPROTOCOL, close};
 use crate::shutdown::{Phase, Watch};
 
 /// Bytes read from a socket at once: room for several edits. It is allocated for each connection, idle ones included.
-const READ_BUFFER: usize = 512;
+pub(crate) const READ_BUFFER: usize = 512;
 
 /// Answers a request for a WebSocket, and serves it once hyper has handed the connection over.
 pub(super) fn upgrade(
