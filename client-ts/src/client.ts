@@ -125,7 +125,7 @@ export const createClient = (options: ClientOptions): Client => {
       const { doc: id } = message;
       const left = leaving.get(id);
       if (!left) docs.get(id)?.receive(message);
-      else if (message.type === "closed" && message.code === "closed") leaving.set(id, left - 1);
+      else if (("code" in message && message.code === "closed") || ("reply_to" in message && message.reply_to === "close")) leaving.set(id, left - 1);
     } else if (message.type === "error") emit("error", new VariorumError(message.code as ErrorCode, message.message));
   };
 

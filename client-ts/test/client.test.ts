@@ -452,6 +452,20 @@ test("what is said of an earlier opening is not taken for the new one's", async 
   assert.equal((await again.ready()).text, "now");
 });
 
+test("a close that crosses the server's own is answered too, and the next opening is heard", async () => {
+  const { client, doc, net, clock } = await withDoc();
+  doc.close();
+  await clock.advance(0);
+  const again = client.open("notes");
+  await settled();
+  net.last.take("close");
+  net.last.take("open");
+  net.last.says({ type: "closed", doc: "notes", code: "deleted", message: "it was deleted" });
+  net.last.says({ type: "error", code: "not_open", message: "", doc: "notes", reply_to: "close" });
+  net.last.says(openedAs("notes", { content: "new" }));
+  assert.equal((await again.ready()).text, "new");
+});
+
 test("people: who is here, where, and moved along with the text", async () => {
   const { doc, says, net } = await withDoc(
     {},
