@@ -237,7 +237,7 @@ impl<'c, I: AsyncRead + AsyncWrite + Unpin> Line<'c, I> {
                 self.error = Some((code, message));
             }
             message => {
-                let Some(sheet) = document(&message).and_then(|id| self.core.sheet(&id)) else { return };
+                let Some(sheet) = document(&message).and_then(|id| self.core.addressee(&id, &message)) else { return };
                 if let Some(retry_ms) = self.core.change(&sheet, |machine| machine.receive(message)) {
                     self.retries.push((Instant::now() + Duration::from_millis(retry_ms), sheet));
                 }

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::event::{Closed, Event};
 use super::machine::{Machine, Step};
 use crate::document::DocumentId;
-use crate::protocol::ClientMessage;
+use crate::protocol::{ClientMessage, Code, ServerMessage};
 
 /// Shared by the connection's task and every handle.
 #[derive(Default)]
@@ -32,6 +32,9 @@ pub(super) struct Core {
 struct Documents {
     /// In order, so that the same run says the same messages in the same order.
     by_id: BTreeMap<DocumentId, Arc<Sheet>>,
+    /// How many times `close` was said of a document on this connection and not answered: until then, what comes is for
+    /// whoever had it open before.
+    leaving: BTreeMap<DocumentId, u32>,
     /// Whether there is a connection on which `hello` was said.
     online: bool,
     wish: Option<Wish>,
@@ -97,13 +100,26 @@ impl Core {
             documents.by_id.remove(&sheet.id);
             if documents.online {
                 self.say(&ClientMessage::Close { doc: sheet.id.clone() });
+                *documents.leaving.entry(sheet.id.clone()).or_default() += 1;
             }
         }
     }
 
-    /// The document of this name.
-    pub(super) fn sheet(&self, id: &DocumentId) -> Option<Arc<Sheet>> {
-        self.documents.lock().by_id.get(id).cloned()
+    /// Whom a message about a document is for; nobody, if they have left.
+    pub(super) fn addressee(&self, id: &DocumentId, message: &ServerMessage) -> Option<Arc<Sheet>> {
+        let mut documents = self.documents.lock();
+        let Some(left) = documents.leaving.get_mut(id) else { return documents.by_id.get(id).cloned() };
+        let answers_close = match message {
+            ServerMessage::Closed { code, .. } => *code == Code::Closed,
+            // It was no longer open.
+            ServerMessage::Error { reply_to, .. } => reply_to.as_deref() == Some("close"),
+            _ => false,
+        };
+        *left -= u32::from(answers_close);
+        if *left == 0 {
+            documents.leaving.remove(id);
+        }
+        None
     }
 
     /// There is a connection: says `hello` on it, and opens every document.
@@ -120,6 +136,7 @@ impl Core {
     pub(super) fn offline(&self) {
         let mut documents = self.documents.lock();
         documents.online = false;
+        documents.leaving.clear();
         for sheet in documents.by_id.values() {
             self.change(sheet, Machine::disconnected);
         }
