@@ -192,7 +192,7 @@ export const createMachine = (doc: string, out: Outputs): Machine => {
     const { version: at, epoch } = place!;
     // A repeated answer.
     if (version <= at) return;
-    if (from !== at) throw new VariorumError("reset", `version ${version} follows ${from}, and ${at} is the last one known`);
+    if (from !== at) throw new VariorumError("reset", `version ${version} follows ${from}, and ${at} is the last known`);
     act();
     place = { epoch, version, chain };
     shaky = false;
@@ -221,10 +221,10 @@ export const createMachine = (doc: string, out: Outputs): Machine => {
     const { kind, epoch, version, chain, content, revisions = [] } = message;
     const taken = message.taken?.seq ?? 0;
     access = message.access;
-    if (kind !== "text") return fail("unsupported_kind", `this client edits text, and the document is a ${kind}`);
+    if (kind !== "text") return fail("unsupported_kind", `the document is a ${kind}, not text`);
     if (content != null) {
-      // An edit at or below what was taken is in the content: only what came after it is unsent.
-      if (taken >= seq) inflight = undefined;
+      // An edit at or below what this epoch has taken is in the content: only what came after it is unsent.
+      if (epoch === place?.epoch && taken >= seq) inflight = undefined;
       const reason = lost ?? message.reset ?? (text && "reset");
       const left = unsent();
       lost = inflight = buffer = undefined;
@@ -235,7 +235,7 @@ export const createMachine = (doc: string, out: Outputs): Machine => {
     } else {
       if (place) for (const item of revisions) inflight && item.seq === seq ? ack(item) : revision(item);
       if (place?.version !== version || (inflight && taken >= seq)) {
-        throw new VariorumError("reset", `the revisions do not lead to version ${version}`);
+        throw new VariorumError("reset", `the revisions do not end at version ${version}`);
       }
     }
     phase = "open";

@@ -393,11 +393,24 @@ test("an edit that was taken before the connection was lost is not unsent", () =
   machine.edit([3, "d"]);
   machine.disconnected();
   assert.deepEqual(sent(machine.open()), [{ type: "open", doc: DOC, create: undefined, from: place, pending: 1 }]);
-  const effects = machine.receive(opened({ epoch: "f", version: 9, chain: "z", content: "xabc", taken: { seq: 1, version: 4 }, reset: "chain" }));
+  const effects = machine.receive(opened({ version: 9, chain: "z", content: "xabc", taken: { seq: 1, version: 4 }, reset: "chain" }));
   assert.deepEqual(
     effects.find((effect) => effect.type === "reset"),
     { type: "reset", reason: "chain", unsent: { op: [3, "d"], inserted: ["d"], text: "abcd" } },
   );
+});
+
+test("what another incarnation took under the same seq is another edit", () => {
+  const machine = ready();
+  machine.edit([2, "c"]);
+  machine.disconnected();
+  machine.open();
+  const effects = machine.receive(opened({ epoch: "f", version: 9, chain: "z", content: "x", taken: { seq: 7, version: 4 }, reset: "epoch" }));
+  assert.deepEqual(
+    effects.find((effect) => effect.type === "reset"),
+    { type: "reset", reason: "epoch", unsent: { op: [2, "c"], inserted: ["c"], text: "abc" } },
+  );
+  assert.equal((sent(machine.edit([1, "d"]))[0] as EditMessage).seq, 8);
 });
 
 test("a higher seq than was taken is used, by whoever takes over the client id", () => {

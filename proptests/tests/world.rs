@@ -17,6 +17,7 @@ const FOUND: &[(u64, &str)] = &[
     (1108, "the same, with the document open"),
     (1289, "a number of people that ran ahead of the names told"),
     (1_795_623_625, "departures forgotten untold when the clock jumped ahead"),
+    (1_000_654, "an edit in flight, taken for done because a restored incarnation had taken that seq"),
     (1_795_830_375, "an answer to an opening that was given up, taken for that of the next"),
     (1_795_830_456, "a document made twice by one wish, because it was deleted before that was answered"),
 ];

@@ -106,7 +106,9 @@ impl Machine {
         taken: Option<TakenView>,
         events: &mut Vec<Event>,
     ) {
+        // Seqs are of an epoch: what another incarnation has taken under this one is another edit.
         if let Some(taken) = taken
+            && self.place.as_ref().is_some_and(|here| here.epoch == there.epoch)
             && let Some(sent) = self.in_flight.take_if(|sent| was_taken(sent, Some(taken)))
             && sent.seq == taken.seq
         {

@@ -311,6 +311,21 @@ fn another_incarnation_hands_back_everything_unsent() {
 }
 
 #[test]
+fn what_another_incarnation_took_under_the_same_seq_is_another_edit() {
+    let mut alice = alice("");
+    alice.types(0, "a");
+    alice.disconnects();
+    alice.connects();
+    let taken = json!({"seq": 7, "version": 3});
+    alice.hears_opened(3, json!({"content": "old", "reset": "epoch", "epoch": NEW_EPOCH, "taken": taken}));
+    assert_eq!(alice.acknowledged(), []);
+    assert_eq!(alice.handed_back(), [(r#"["a"]"#.into(), "a".into())]);
+    alice.said();
+    alice.types(3, "b");
+    assert_eq!(alice.said(), [r#"edit 8@3 [3,"b"]"#]);
+}
+
+#[test]
 fn a_refused_edit_is_handed_back_with_what_was_typed_on_it_and_seqs_go_on_rising() {
     let mut alice = alice("");
     alice.types(0, "a");
