@@ -24,7 +24,7 @@ pub const LENGTH_MAX: u64 = (1 << 53) - 1;
 ///
 /// # The laws
 ///
-/// Each is a property test of the same name in `proptests/tests/laws.rs`.
+/// Each is a property test of the same name in `proptests/tests/algebra/laws.rs`.
 ///
 /// - **commute**: `a` then `T(x, a)` gives the same content as `x` then `T'(a, x)`.
 /// - **exact_composition**: `T(x, a∘b) = T(T(x, a), b)`, the same op, not only the same content.

@@ -32,7 +32,7 @@ pub struct Incarnation(pub u64);
 /// An answer that may have to wait for a disk.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A log per document. Every engine passes `proptests/tests/store_suite.rs`.
+/// A log per document. Every engine passes `proptests/tests/store/suite.rs`.
 ///
 /// A read never returns less than was asked for: a revision that is missing or damaged is [`StoreError::Damaged`], so a
 /// failed load cannot be taken for an empty document.

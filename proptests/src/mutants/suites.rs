@@ -5,30 +5,31 @@ use std::process::Command;
 
 /// Suites of `proptests/tests` that come first, in this order; all others follow by name.
 const FIRST: [&str; 13] = [
-    "document",
-    "hub",
-    "exactly_once",
-    "socket",
-    "requests",
-    "versions_written",
-    "door",
-    "store_suite",
-    "unknown_outcome",
-    "golden",
-    "laws",
-    "model",
-    "store_damage",
+    "algebra::document",
+    "server::hub",
+    "server::exactly_once",
+    "server::socket",
+    "server::requests",
+    "server::versions_written",
+    "server::door",
+    "store::suite",
+    "server::unknown_outcome",
+    "algebra::golden",
+    "algebra::laws",
+    "algebra::model",
+    "store::damage",
 ];
 /// Worlds of the sweep that comes after those.
 const WORLDS: u64 = 40;
 /// Suites that come last, because they take longest.
-const LAST: [&str; 7] = ["world", "slow_reader", "traces", "bench", "hostile", "faults", "crash"];
-/// They hold the tree together and say nothing about behaviour.
-const NOT: [&str; 3] = ["layers", "docs", "mutants"];
+const LAST: [&str; 7] =
+    ["world", "slow_reader", "traces", "process::bench", "hostile", "process::faults", "process::crash"];
+/// What holds the tree together and says nothing about behaviour, and what is no suite.
+const NOT: [&str; 4] = ["house::docs", "house::layers", "house::mutants", "server::people"];
 
 /// A suite.
 pub enum Suite {
-    /// A test of `proptests/tests`.
+    /// A file of `proptests/tests`: a binary, or `binary::module`.
     Proof(String),
     /// The unit tests inside the server's library.
     Library,
@@ -44,13 +45,8 @@ pub enum Suite {
 
 /// Every suite of the tree, the cheapest first.
 pub fn in_order(tree: &Path) -> Vec<Suite> {
-    let files = std::fs::read_dir(tree.join("proptests/tests")).expect("the proofs are there");
-    let names = files.filter_map(|file| {
-        let path = file.ok()?.path();
-        let is_suite = path.extension().is_some_and(|kind| kind == "rs");
-        is_suite.then(|| path.file_stem().map(|name| name.to_string_lossy().into_owned()))?
-    });
-    let mut names: Vec<String> = names.filter(|name| !NOT.contains(&name.as_str())).collect();
+    let mut names = proofs(&tree.join("proptests/tests"), "");
+    names.retain(|name| !NOT.contains(&name.as_str()));
     let place = |name: &str| match FIRST.iter().position(|first| *first == name) {
         Some(place) => place,
         None => FIRST.len() + LAST.iter().position(|last| *last == name).map_or(0, |place| place + 1),
@@ -62,6 +58,21 @@ pub fn in_order(tree: &Path) -> Vec<Suite> {
     suites.splice(after_first..after_first, [Suite::Library, Suite::FewWorlds]);
     suites.extend([Suite::Client, Suite::ClientWorld, Suite::ClientAndServer]);
     suites
+}
+
+/// The files of a folder of proofs, by their paths as modules; a folder's `main` only joins what is beside it.
+fn proofs(folder: &Path, within: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("the proofs are there");
+    let mut found = Vec::new();
+    for path in entries.map(|entry| entry.expect("a readable folder").path()) {
+        let name = format!("{within}{}", path.file_stem().unwrap_or_default().to_string_lossy());
+        if path.join("main.rs").exists() {
+            found.extend(proofs(&path, &format!("{name}::")));
+        } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("main.rs") {
+            found.push(name);
+        }
+    }
+    found
 }
 
 impl Suite {
@@ -107,7 +118,13 @@ impl Suite {
     /// The suite.
     pub fn test(&self, tree: &Path) -> Command {
         match self {
-            Suite::Proof(_) | Suite::Library => self.cargo(tree),
+            Suite::Proof(_) | Suite::Library => {
+                let mut cargo = self.cargo(tree);
+                if let Some((_, module)) = self.name().split_once("::") {
+                    cargo.args(["--", &format!("{module}::")]);
+                }
+                cargo
+            }
             Suite::FewWorlds => {
                 let mut worlds = Command::new(tree.join("../target/release/proptests"));
                 worlds.args(["world", "--seeds", &format!("0..{WORLDS}")]);
@@ -136,7 +153,7 @@ impl Suite {
         let mut cargo = cargo(tree);
         cargo.args(["test", "--release", "--workspace"]);
         match self {
-            Suite::Proof(name) => cargo.args(["--test", name]),
+            Suite::Proof(name) => cargo.args(["--test", name.split("::").next().unwrap_or(name)]),
             _ => cargo.arg("--lib"),
         };
         cargo

@@ -1,10 +1,7 @@
 //! What an operator relies on: that damage is found and named, that a copy is whole, and that a document can be carried over.
 
-#[path = "upkeep/archive.rs"]
 mod archive;
-#[path = "upkeep/backup.rs"]
 mod backup;
-#[path = "upkeep/verify.rs"]
 mod verify;
 
 use std::path::Path;

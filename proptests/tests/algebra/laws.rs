@@ -452,7 +452,8 @@ fn no_side_follows_both_compositions() {
 
 #[test]
 fn each_documented_law_is_a_test_here() {
-    let documentation = [include_str!("../../src/ot/mod.rs"), include_str!("../../src/ot/text/cursor.rs")].concat();
+    let documentation =
+        [include_str!("../../../src/ot/mod.rs"), include_str!("../../../src/ot/text/cursor.rs")].concat();
     let laws: Vec<_> = documentation
         .lines()
         .filter_map(|line| line.trim_start().strip_prefix("/// - **")?.split_once("**:"))

@@ -1,7 +1,7 @@
 //! No crash loses, doubles or reorders an acknowledged edit.
 //!
 //! A real server process over a real directory is killed without warning at random moments, while writers always have an
-//! edit in flight. `VARIORUM_CRASH_ROUNDS=1000 cargo test --release --workspace --test crash -- --nocapture` does as many
+//! edit in flight. `VARIORUM_CRASH_ROUNDS=1000 cargo test --release --workspace --test process -- crash:: --nocapture` does as many
 //! rounds, and `VARIORUM_CRASH_SEED` chooses the moments.
 
 use std::time::{Duration, Instant};

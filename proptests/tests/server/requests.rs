@@ -1,10 +1,7 @@
 //! The HTTP part of the protocol against a real server.
 
-#[path = "requests/content.rs"]
 mod content;
-#[path = "requests/deletion.rs"]
 mod deletion;
-#[path = "requests/listing.rs"]
 mod listing;
 
 use proptests::live::{Server, secret};

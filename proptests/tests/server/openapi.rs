@@ -1,14 +1,10 @@
 //! The OpenAPI description is true: it has every route and no other, and what the running server is asked and answers is as it
 //! says.
 
-#[expect(dead_code, reason = "the tests of the door make more of it")]
-#[path = "door/people.rs"]
-mod people;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use people::{bearer, token};
+use crate::people::{bearer, token};
 use proptests::live::{Answer, Raw, Server, parts, secret};
 use proptests::schema::Schemas;
 use serde_json::{Value, json};
@@ -17,7 +13,7 @@ use variorum::protocol::{Code, Route};
 use variorum::server::{Access, Entry, Parts};
 use variorum::store::MemoryStore;
 
-const DESCRIPTION: &str = include_str!("../../docs/openapi.json");
+const DESCRIPTION: &str = include_str!("../../../docs/openapi.json");
 
 fn description() -> Schemas {
     Schemas::of(serde_json::from_str(DESCRIPTION).expect("the description is JSON"))
@@ -182,7 +178,7 @@ impl Asking {
 
 #[tokio::test]
 async fn what_the_server_answers_is_as_described() {
-    let entry = Entry::Tokens(Box::new(people::tokens()));
+    let entry = Entry::Tokens(Box::new(crate::people::tokens()));
     let server = Server::of(Parts { entry, store: Arc::new(MemoryStore::new()), ..parts() }).await;
     let schemas = description();
     let operations = operations(&schemas);

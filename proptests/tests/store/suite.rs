@@ -1,6 +1,5 @@
 //! What every engine of the store does, held against the memory engine: the trait's promises, each as a test.
 
-#[path = "store_suite/pruning.rs"]
 mod pruning;
 
 use std::sync::Arc;

@@ -1,14 +1,13 @@
 //! `docs/protocol.md` says what the code does: every example is parsed, every worked op computed, every table compared, and
 //! its two sessions replayed against a real server.
 
-#[path = "docs/replay.rs"]
 mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::replay::Meaning;
 use proptests::live::{Raw, Server};
 use proptests::page::Page;
-use replay::Meaning;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
