@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::authority::Input;
+use super::authority::{Input, MergeOutcome, MergeSubmission};
 use super::live::{Ended, Live};
-use super::merging::{MergeOutcome, MergeSubmission};
 use super::past::beside;
 use super::restore::Unplanned;
 use super::{Hub, OpenError};

@@ -221,6 +221,16 @@ impl Live {
         outcome.await.unwrap_or_else(|_| Outcome::Ended(self.state.lock().ended.clone().unwrap_or(Ended::Failed)))
     }
 
+    /// Moves an edit from a base that is older than memory up to where memory begins.
+    pub async fn bring_forward(&self, edit: &mut Edit, base: Version) -> Result<(), StoreError> {
+        let start = self.state.lock().document.history().start();
+        if base < start {
+            let stretches = self.hub.store.stretches(self.incarnation, base, start).await?;
+            edit.bring_forward(&stretches, &self.hub.settings.edit_limits);
+        }
+        Ok(())
+    }
+
     /// Whether a place that a client names is one of this history, and why not.
     pub(super) async fn check(&self, place: &Place) -> Result<Result<(), Reset>, StoreError> {
         if place.epoch != Some(self.identity.epoch) {

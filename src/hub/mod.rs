@@ -5,7 +5,6 @@ mod branch;
 mod follow;
 mod live;
 mod located;
-mod merging;
 mod past;
 mod presence;
 mod prune;

@@ -7,21 +7,21 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::authority::{Authority, SETTLE_EVERY};
-use super::live::Ended;
-use super::past::beside;
+use super::{Authority, SETTLE_EVERY};
 use crate::document::{Merge, Missing, Refusal, Revision, Version};
+use crate::hub::live::Ended;
+use crate::hub::past::beside;
 use crate::store::{APPEND_BYTES_MAX, AppendError, StoreError};
 
 /// A merge, and who waits for its fate.
-pub(super) struct MergeSubmission {
-    pub(super) merge: Merge,
-    pub(super) reply: oneshot::Sender<MergeOutcome>,
+pub(in crate::hub) struct MergeSubmission {
+    pub(in crate::hub) merge: Merge,
+    pub(in crate::hub) reply: oneshot::Sender<MergeOutcome>,
 }
 
 /// What became of a merge.
 #[derive(Debug, Clone)]
-pub(super) enum MergeOutcome {
+pub(in crate::hub) enum MergeOutcome {
     /// It is these versions, and durable.
     Merged(Range<Version>),
     /// Some of it was merged since it was planned.
