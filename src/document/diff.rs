@@ -1,7 +1,7 @@
 //! What differs between two versions, run by run.
 
 use super::{Credit, Mark, Trail};
-use crate::ot::{Content, Part};
+use crate::ot::{Content, Part, Span, split_at};
 
 /// What became of a run of characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Trail {
         let mut marks = Vec::with_capacity(self.marks.iter().len());
         let mut reader = self.marks.reader();
         for span in self.op.spans() {
-            if !matches!(span, crate::ot::Span::Keep(_)) {
+            if !matches!(span, Span::Keep(_)) {
                 reader.take(span.length(), |mark| marks.push(mark));
             }
         }
@@ -57,11 +57,12 @@ impl Trail {
         let mut credits = credits.iter();
         let mut runs = Vec::with_capacity(2 * credits.len() + 1);
         let mut at = 0;
-        for part in self.op.parts() {
-            let (change, len) = match part {
-                Part::Keep(len) => (Change::Kept, len),
-                Part::Insert(text) => (Change::Added, text.chars().count() as u64),
-                Part::Delete(len) => (Change::Removed, len),
+        for (part, span) in self.op.parts().zip(self.op.spans()) {
+            let len = span.length();
+            let change = match span {
+                Span::Keep(_) => Change::Kept,
+                Span::Insert(_) => Change::Added,
+                Span::Delete(_) => Change::Removed,
             };
             if change == Change::Kept {
                 let text = with_kept.then(|| base.slice(at, len).collect());
@@ -75,8 +76,7 @@ impl Trail {
                 let credit = *credits.next().expect("every mark has its credits");
                 let len = credit.mark.len;
                 let text = if change == Change::Added {
-                    let end = added.char_indices().nth(len as usize).map_or(added.len(), |(end, _)| end);
-                    let (head, tail) = added.split_at(end);
+                    let (head, tail) = split_at(added, len);
                     added = tail;
                     head.to_owned()
                 } else {

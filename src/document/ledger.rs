@@ -103,14 +103,14 @@ impl LedgerPage {
     }
 
     /// The lines of the versions `(from, to]`, cut where another person's begin: the version up to which each goes, who
-    /// made it, and when that version was made. All of them lie in the page.
-    pub fn hands(&self, from: Version, to: Version) -> impl Iterator<Item = (Version, &User, Time)> {
+    /// made it, as a place in `users`, and when that version was made. All of them lie in the page.
+    pub fn hands(&self, from: Version, to: Version) -> impl Iterator<Item = (Version, u32, Time)> {
         let place = (from.0 - self.from.0) as usize;
         let end = (to.0 - self.from.0) as u32;
         self.hands[self.hand_at(place)..].iter().scan(from < to, move |more, (until, user)| {
             let until = (*until).min(end);
             let version = Version(self.from.0 + u64::from(until));
-            let hand = (version, &self.users[*user as usize], self.times[until as usize - 1]);
+            let hand = (version, *user, self.times[until as usize - 1]);
             std::mem::replace(more, until < end).then_some(hand)
         })
     }

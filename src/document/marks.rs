@@ -133,6 +133,27 @@ impl MarksReader<'_> {
             each(mark);
         }
     }
+
+    /// Adds the marks of the next `len` characters to `marks`. There are so many.
+    pub fn append_to(&mut self, len: u64, marks: &mut Marks) {
+        let mut left = len;
+        while left > 0 {
+            // Up to the end of one mark, and then whatever follows it.
+            let mark = self.current.or_else(|| self.rest.as_slice().first().copied()).expect("marks cover their op");
+            let (whole, next) = (self.current.is_none(), mark.len.min(left));
+            self.take(next, |mark| marks.push(mark));
+            left -= next;
+            // Whether a mark stays apart from the one before it depends on that one alone: after one that stands as it stood
+            // here, the others are copied as they stand.
+            if whole && next == mark.len && marks.0.last() == Some(&mark) {
+                let rest = self.rest.as_slice();
+                let fits = |mark: &&Mark| left.checked_sub(mark.len).inspect(|less| left = *less).is_some();
+                let count = rest.iter().take_while(fits).count();
+                marks.0.extend_from_slice(&rest[..count]);
+                self.rest = rest[count..].iter();
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -162,6 +183,28 @@ mod tests {
             assert_eq!(again.characters(), cut);
             reader.take(9 - cut, |mark| again.push(mark));
             assert_eq!(again, all, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn marks_copied_in_any_pieces_are_those_pushed_one_by_one() {
+        // Neighbours of one revision, of consecutive ones, and of neither, in every order of three.
+        let sorts =
+            [(1, 5, false), (3, 5, false), (1, 6, false), (2, 6, false), (3, 5, true), (2, 4, true), (1, 9, false)];
+        let any = |n: usize| sorts[n % sorts.len()];
+        for n in 0..sorts.len().pow(5) {
+            let row: Vec<_> = (0..5).map(|place| any(n / sorts.len().pow(place))).collect();
+            let (before, all) = (marks(&row[..2]), marks(&row[2..]));
+            let length = all.characters();
+            for cut in 0..length {
+                let (mut copied, mut reader) = (before.clone(), all.reader());
+                let (mut pushed, mut singly) = (before.clone(), all.reader());
+                for len in [cut, length - cut] {
+                    reader.append_to(len, &mut copied);
+                    singly.take(len, |mark| pushed.push(mark));
+                }
+                assert_eq!(copied, pushed, "{row:?} cut at {cut}");
+            }
         }
     }
 }

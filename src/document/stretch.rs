@@ -54,9 +54,9 @@ impl Stretch {
         }
     }
 
-    /// Joins consecutive stretches pairwise, as a balanced tree. `None` if there are none.
+    /// Joins consecutive stretches. `None` if there are none.
     pub fn join_all(stretches: Vec<Stretch>) -> Option<Stretch> {
-        join_pairwise(stretches, Stretch::join)
+        join_neighbours(stretches)
     }
 }
 
@@ -70,6 +70,16 @@ pub trait Consecutive {
 
     /// It and the one that follows it, as one.
     fn joined(&self, next: &Self) -> Self;
+}
+
+impl<T: Consecutive> Consecutive for Arc<T> {
+    fn weight(&self) -> usize {
+        T::weight(self)
+    }
+
+    fn joined(&self, next: &Self) -> Self {
+        Arc::new(T::joined(self, next))
+    }
 }
 
 impl Consecutive for Stretch {
@@ -104,7 +114,7 @@ impl<T: Consecutive> Gathered<T> {
         self.weight += next.weight();
         self.parts.push(next);
         if self.weight >= self.joined + GATHERED_WEIGHT {
-            self.parts = join_pairwise(std::mem::take(&mut self.parts), T::joined).into_iter().collect();
+            self.parts = join_neighbours(std::mem::take(&mut self.parts)).into_iter().collect();
             self.weight = self.parts.iter().map(T::weight).sum();
             self.joined = self.weight;
         }
@@ -117,22 +127,33 @@ impl<T: Consecutive> Gathered<T> {
 
     /// All of them as one; `None` if there are none.
     pub fn join(self) -> Option<T> {
-        join_pairwise(self.parts, T::joined)
+        join_neighbours(self.parts)
     }
 }
 
-/// Joins neighbours as a balanced tree: joining from the left would copy the growing result each time.
-pub(super) fn join_pairwise<T>(mut row: Vec<T>, join: impl Fn(&T, &T) -> T) -> Option<T> {
-    while row.len() > 1 {
+/// Rows longer than this are joined by pairs first: in a short one, looking for the lightest costs less than it saves.
+const SHORT_ROW: usize = 256;
+
+/// Joins neighbours, the lightest first. Joining copies both: so what is heavy is copied as rarely as may be, and a result
+/// never grows by one light part at a time.
+pub(super) fn join_neighbours<T: Consecutive>(mut row: Vec<T>) -> Option<T> {
+    while row.len() > SHORT_ROW {
         let mut joined = Vec::with_capacity(row.len().div_ceil(2));
         let mut pairs = row.into_iter();
         while let Some(first) = pairs.next() {
             joined.push(match pairs.next() {
-                Some(second) => join(&first, &second),
+                Some(second) => first.joined(&second),
                 None => first,
             });
         }
         row = joined;
+    }
+    let mut weights: Vec<usize> = row.iter().map(T::weight).collect();
+    while let Some((at, _)) = weights.windows(2).enumerate().min_by_key(|(_, pair)| pair[0] + pair[1]) {
+        row[at] = row[at].joined(&row[at + 1]);
+        row.remove(at + 1);
+        weights[at] = row[at].weight();
+        weights.remove(at + 1);
     }
     row.pop()
 }

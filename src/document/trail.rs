@@ -1,6 +1,6 @@
 //! A stretch of history that remembers which revision did what: what blame and diff are read from.
 
-use super::stretch::{Consecutive, join_pairwise};
+use super::stretch::{Consecutive, join_neighbours};
 use super::{Mark, Marks, Revision, Version};
 use crate::ot::{Op, Span, TextOp};
 
@@ -50,7 +50,7 @@ impl Trail {
 
     /// Joins consecutive trails. `None` if there are none.
     pub fn join_all(trails: Vec<Trail>) -> Option<Trail> {
-        join_pairwise(trails, Trail::join)
+        join_neighbours(trails)
     }
 }
 
@@ -71,12 +71,12 @@ fn join_marks(a: &Trail, b: &Trail) -> Marks {
     let mut marks = Marks::default();
     loop {
         if let Some(Span::Delete(len)) = left.current {
-            mine.take(len, |mark| marks.push(mark));
+            mine.append_to(len, &mut marks);
             left.pass(len);
             continue;
         }
         if let Some(Span::Insert(len)) = met.current {
-            theirs.take(len, |mark| marks.push(mark));
+            theirs.append_to(len, &mut marks);
             met.pass(len);
             continue;
         }
@@ -84,8 +84,8 @@ fn join_marks(a: &Trail, b: &Trail) -> Marks {
         let (Some(there), Some(done)) = (left.current, met.current) else { return marks };
         let len = there.length().min(done.length());
         match (there, done) {
-            (Span::Insert(_), Span::Keep(_)) => mine.take(len, |mark| marks.push(mark)),
-            (Span::Keep(_), Span::Delete(_)) => theirs.take(len, |mark| marks.push(mark)),
+            (Span::Insert(_), Span::Keep(_)) => mine.append_to(len, &mut marks),
+            (Span::Keep(_), Span::Delete(_)) => theirs.append_to(len, &mut marks),
             // Inserted by a and deleted by b: never was.
             (Span::Insert(_), Span::Delete(_)) => {
                 mine.take(len, drop);

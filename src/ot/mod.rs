@@ -2,6 +2,7 @@
 
 mod text;
 
+pub(crate) use text::split_at;
 pub use text::{Conflict, Content, ConversionError, OpError, Part, Span, TextOp, TextOpBuilder};
 
 /// The largest length an op may speak of: JSON numbers on the wire stay below 2^53.

@@ -98,7 +98,7 @@ async fn history_of_one_person_leaves_out_the_others() {
     server.stop().await;
 }
 
-/// A log long enough for marked blocks of two levels and several pages of the ledger.
+/// A log long enough for marked blocks of three levels and several pages of the ledger.
 const LONG: u64 = 9_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,8 +127,8 @@ async fn the_past_is_the_same_folded_or_not_after_a_restart_and_without_its_deri
             conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap() as u64
         })
     };
-    // 512, 4,096; and pages of 2,048.
-    let all = [LONG / 512 + LONG / 4096, LONG / 2048];
+    // 64, 512, 4,096; and pages of 2,048.
+    let all = [LONG / 64 + LONG / 512 + LONG / 4096, LONG / 2048];
     assert_eq!(rows(), all);
     let harm = |sql: &str| {
         rusqlite::Connection::open(directory.path().join("variorum.db")).unwrap().execute_batch(sql).unwrap();

@@ -41,7 +41,12 @@ impl World {
 
     /// The same, all in pages and closed.
     async fn folded(count: u64) -> Self {
-        Self::write(count, async |store| store.close().await).await
+        let end = async |store: &SqliteStore| {
+            // Closing alone leaves to the next start what it cannot fold in time.
+            store.fold_now().await;
+            store.close().await;
+        };
+        Self::write(count, end).await
     }
 
     async fn write(count: u64, end: impl AsyncFn(&SqliteStore)) -> Self {

@@ -209,6 +209,11 @@ impl TextOpBuilder {
     }
 }
 
+/// `text` in two: its first `len` Unicode scalar values, or all of it, and the rest.
+pub(crate) fn split_at(text: &str, len: u64) -> (&str, &str) {
+    text.split_at(walk::byte_offset(text, len))
+}
+
 /// Length of `text` in Unicode scalar values, the unit of every position in a text document.
 pub(crate) fn count(text: &str) -> u64 {
     if text.is_ascii() { text.len() as u64 } else { text.chars().count() as u64 }

@@ -66,7 +66,7 @@ impl<'a> Walk<'a> {
 }
 
 /// The byte at which the scalar value number `len` of `text` begins; the end if there are fewer.
-fn byte_offset(text: &str, len: u64) -> usize {
+pub(super) fn byte_offset(text: &str, len: u64) -> usize {
     let mut bytes = 0;
     let mut left = len as usize;
     // Typing is mostly ASCII, where the first `len` bytes are the first `len` scalar values.

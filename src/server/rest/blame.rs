@@ -2,12 +2,12 @@
 
 use super::Request;
 use super::endpoint::Answer;
-use super::immutable::Immutable;
+use super::immutable::{Immutable, json};
 use super::parameters::{bad, limit, number, parse};
 use super::place::{not_ahead, open};
 use crate::document::{DocumentId, Mark, Trail, Version};
 use crate::hub::{OpenError, beside};
-use crate::ot::Part;
+use crate::ot::{Part, split_at};
 use crate::protocol::{Attributed, BlameBody, UserView};
 use crate::server::problem::Problem;
 
@@ -46,10 +46,10 @@ pub(super) async fn of_version(id: DocumentId, request: Request) -> Answer {
             let text = text.as_mut().map(|text| take(text, run.length).to_owned());
             Attributed { text, ..run }
         };
-        let runs = credits.iter().map(&mut run).collect();
+        let runs: Vec<_> = credits.iter().map(&mut run).collect();
         let users = users.iter().map(UserView::of).collect();
         let body = BlameBody { epoch, version, length, start, users, runs, more: at < length };
-        serde_json::to_vec(&body).expect("the protocol's bodies are JSON")
+        json(body.runs.len(), &body)
     });
     tag.answer("application/json", body.await)
 }
@@ -78,8 +78,7 @@ fn text_from(trail: &Trail, start: u64) -> &str {
 
 /// Takes so many scalar values off the front.
 fn take<'t>(text: &mut &'t str, len: u64) -> &'t str {
-    let end = text.char_indices().nth(len as usize).map_or(text.len(), |(end, _)| end);
-    let (head, tail) = text.split_at(end);
+    let (head, tail) = split_at(text, len);
     *text = tail;
     head
 }

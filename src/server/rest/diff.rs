@@ -2,7 +2,7 @@
 
 use super::Request;
 use super::endpoint::Answer;
-use super::immutable::Immutable;
+use super::immutable::{Immutable, json};
 use super::parameters::{bad, number, parse};
 use super::place::{not_ahead, open};
 use crate::document::{DocumentId, Snapshot, Trail, Version};
@@ -46,7 +46,7 @@ pub(super) async fn between(id: DocumentId, request: Request) -> Answer {
         let text = beside(move || heading + &diff_text(&body.runs, &Paint::PLAIN)).await;
         return tag.answer("text/plain; charset=utf-8", text.into_bytes());
     }
-    let body = beside(move || serde_json::to_vec(&body).expect("the protocol's bodies are JSON")).await;
+    let body = beside(move || json(body.runs.len(), &body)).await;
     tag.answer("application/json", body)
 }
 

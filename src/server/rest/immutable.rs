@@ -1,11 +1,22 @@
 //! Answers about the past: they never change within an epoch, so whoever has one is not sent it again.
 
+use serde::Serialize;
 use warp::http::{HeaderMap, Response, StatusCode, header};
 
 use super::endpoint::Answer;
 use super::etag::{Tag, is_known};
 use crate::document::{Chain, Version};
 use crate::hub::Live;
+
+/// About how many bytes a run takes in JSON, without its text.
+const RUN: usize = 100;
+
+/// A body of so many runs as JSON, written into room that was made for it: some are large, and growing would copy them.
+pub(super) fn json(runs: usize, body: &impl Serialize) -> Vec<u8> {
+    let mut json = Vec::with_capacity(runs * RUN);
+    serde_json::to_writer(&mut json, body).expect("the protocol's bodies are JSON");
+    json
+}
 
 /// The tag of an answer about one version or two.
 pub(super) struct Immutable(String);

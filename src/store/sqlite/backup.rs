@@ -10,7 +10,6 @@ use super::mark::{Mark, MarkFile};
 use super::readers::Reader;
 use super::recover::read_journal;
 use super::schema::{self, Role};
-use super::sealed::Press;
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +82,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<u64, BackupError> {
 fn settle(partial: &Path, mark: Option<Mark>, copy: &Directory) -> Result<(), BackupError> {
     let conn = Connection::open(partial)?;
     conn.execute_batch("PRAGMA journal_mode = WAL")?;
-    let mut reader = Reader { conn, press: Press::default() };
+    let mut reader = Reader::alone(conn);
     let journal = read_journal(&mut reader, mark)?;
     if let Some(lost) = journal.lost {
         return Err(BackupError::Lost(lost));

@@ -43,6 +43,11 @@ impl Place {
         Some(Place { level, place: at.0 / block_size(level) })
     }
 
+    /// The next version at which a block may begin.
+    pub fn next_after(at: Version) -> Version {
+        Version((at.0 / block_size(0) + 1) * block_size(0))
+    }
+
     /// What its rows are sealed under.
     pub fn key(self, document: Incarnation) -> [u64; 3] {
         [document.0, u64::from(self.level), self.place]

@@ -35,7 +35,7 @@ pub struct Log<'a> {
     /// Blocks that were missing and have been composed, in order of place.
     pub made: BTreeMap<Place, Stretch>,
     /// The same with marks.
-    pub trails: BTreeMap<Place, Trail>,
+    pub trails: BTreeMap<Place, Arc<Trail>>,
     /// Pages of the ledger that were missing and have been made.
     pub ledger: BTreeMap<u64, LedgerPage>,
 }
@@ -146,8 +146,7 @@ impl<'a> Log<'a> {
                 at = place.to();
                 continue;
             }
-            // Singles up to the next place where a block may begin.
-            let until = to.min(Version((at.0 / 64 + 1) * 64));
+            let until = to.min(Place::next_after(at));
             at = self.gather((at, until), Stretch::of, &mut pieces)?;
         }
         Ok(pieces.into_parts())

@@ -5,6 +5,8 @@
 //! marks = count, then each mark: length * 2 + rising, first revision less the end of the mark before (zigzag)
 //! ```
 
+use std::sync::Arc;
+
 use rusqlite::OptionalExtension;
 
 use super::block::Place;
@@ -14,8 +16,8 @@ use crate::document::{Gathered, Mark, Marks, Trail, Version};
 use crate::store::codec::{BadRecord, Reader, put_number};
 use crate::store::{Incarnation, StoreError};
 
-/// Blocks of this level and above have marks: those of fewer revisions are composed as fast as they are read.
-pub const LEVEL: u32 = 1;
+/// Blocks of this level and above are remembered once they were read: of smaller ones there are too many.
+const REMEMBERED_LEVEL: u32 = 1;
 
 /// The sealed body of a block's marks.
 pub fn seal_marks(press: &mut Press, document: Incarnation, place: Place, marks: &Marks) -> Vec<u8> {
@@ -67,40 +69,47 @@ pub fn read_marks(from: Version, to: Version, content: &mut Reader) -> Result<Ma
 impl Log<'_> {
     /// `(from, to]` as one trail; none if there is nothing between.
     pub fn trail(&mut self, from: Version, to: Version) -> Result<Option<Trail>, StoreError> {
-        let step = Place { level: LEVEL, place: 0 }.size();
         let (steps, mut at) = self.steps_between(from, to)?;
         let mut trails = Gathered::default();
-        steps.iter().for_each(|step| trails.push(step.trail()));
+        steps.iter().for_each(|step| trails.push(Arc::new(step.trail())));
         while at < to {
-            match Place::largest(at, to).filter(|place| place.level >= LEVEL) {
+            match Place::largest(at, to) {
                 Some(place) => {
                     trails.push(self.marked_block(place)?);
                     at = place.to();
                 }
                 None => {
-                    // Singles up to the next place where a block with marks may begin.
-                    let until = to.min(Version((at.0 / step + 1) * step));
-                    at = self.gather((at, until), Trail::of, &mut trails)?;
+                    let until = to.min(Place::next_after(at));
+                    at = self.gather((at, until), |revision| Arc::new(Trail::of(revision)), &mut trails)?;
                 }
             }
         }
-        Ok(trails.join())
+        Ok(trails.join().map(Arc::unwrap_or_clone))
     }
 
     /// A block with its marks, composed from what is below it if they are not stored.
-    pub fn marked_block(&mut self, place: Place) -> Result<Trail, StoreError> {
+    pub fn marked_block(&mut self, place: Place) -> Result<Arc<Trail>, StoreError> {
         if let Some(trail) = self.trails.get(&place) {
             return Ok(trail.clone());
         }
-        if let Some(trail) = self.stored_trail(place)? {
+        if let Some(trail) = self.reader.remembered.get(self.document, place) {
+            return Ok(trail);
+        }
+        if let Some(trail) = self.stored_trail(place)?.map(Arc::new) {
+            if place.level >= REMEMBERED_LEVEL {
+                self.reader.remembered.put(self.document, place, &trail);
+            }
             return Ok(trail);
         }
         let mut parts = Gathered::default();
-        if place.level == LEVEL {
-            self.gather((place.from(), place.to()), Trail::of, &mut parts)?;
-        } else {
-            for child in 0..8 {
-                parts.push(self.marked_block(Place { level: place.level - 1, place: place.place * 8 + child })?);
+        match place.level.checked_sub(1) {
+            None => {
+                self.gather((place.from(), place.to()), |revision| Arc::new(Trail::of(revision)), &mut parts)?;
+            }
+            Some(level) => {
+                for child in 0..8 {
+                    parts.push(self.marked_block(Place { level, place: place.place * 8 + child })?);
+                }
             }
         }
         let trail = parts.join().expect("a block is not empty");

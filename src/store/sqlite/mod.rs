@@ -28,6 +28,7 @@ mod prepare;
 mod prune;
 mod readers;
 mod recover;
+mod remembered;
 mod requests;
 mod room;
 mod row;
@@ -65,7 +66,6 @@ use self::mark::{Mark, MarkFile};
 use self::pace::{Closing, Pace};
 use self::readers::{Reader, Readers};
 use self::requests::{Edit, Request};
-use self::sealed::Press;
 use self::shared::{Shared, fault};
 use self::slice::Slice;
 use self::writer::Writer;
@@ -105,7 +105,7 @@ impl SqliteStore {
             _ => Ok(()),
         };
         let conn = schema::open(&directory, may_create)?;
-        let mut reader = Reader { conn, press: Press::default() };
+        let mut reader = Reader::alone(conn);
         let mut journal = recover::read_journal(&mut reader, mark)?;
         let lost = journal.lost.take();
         let shared = Arc::new(Shared {

@@ -38,7 +38,7 @@ impl Page {
 impl Log<'_> {
     pub fn read_pages(&mut self, from: Version, to: Version, found: &mut Found) -> Result<(), StoreError> {
         let document = self.document;
-        let Reader { conn, press } = &mut *self.reader;
+        let Reader { conn, press, .. } = &mut *self.reader;
         let mut read = || -> Result<(), ReadError> {
             let mut select = conn.prepare_cached(
                 "SELECT first, last, time, body FROM pages WHERE document = ?1 AND first <= ?3 AND first >= coalesce(

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::block::Place;
 use super::client::seal_client;
 use super::log::Log;
-use super::marks;
 use super::page::Page;
 use super::row::{Run, each_record};
 use super::sealed::Tag;
@@ -93,7 +92,7 @@ fn mark_blocks(log: &mut Log, folded: Version, to: Version) -> Result<(), StoreE
         Err(error @ StoreError::Unavailable(_)) => Err(error),
         _ => Ok(()),
     };
-    for level in marks::LEVEL.. {
+    for level in 0.. {
         let size = Place { level, place: 0 }.size();
         if size > to.0 {
             break;
@@ -112,7 +111,7 @@ fn mark_blocks(log: &mut Log, folded: Version, to: Version) -> Result<(), StoreE
 /// Decodes once what several rows are made of: from where the largest of them begins that `(folded, to]` completes and that
 /// is made of single revisions.
 fn hold_singles(log: &mut Log, folded: Version, to: Version) -> Result<(), StoreError> {
-    let sizes = [LEDGER_PAGE, Place { level: marks::LEVEL, place: 0 }.size(), Place { level: 0, place: 0 }.size()];
+    let sizes = [LEDGER_PAGE, Place { level: 0, place: 0 }.size()];
     let Some(size) = sizes.into_iter().find(|size| folded.0 / size < to.0 / size) else { return Ok(()) };
     let from = Version(folded.0 / size * size).max(log.start);
     match log.hold(from, to) {

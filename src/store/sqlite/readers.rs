@@ -1,26 +1,38 @@
 //! A few connections that read, each used by one blocking task at a time.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use super::remembered::Remembered;
 use super::schema::{Role, connect};
 use super::sealed::Press;
 
 /// More reads at once would wait for the same disk and cores.
 const READERS: usize = 4;
 
-/// A connection and what its rows are opened with.
+/// A connection, what its rows are opened with, and what was read before.
 pub struct Reader {
     pub conn: Connection,
     pub press: Press,
+    /// Shared by the pool.
+    pub remembered: Arc<Remembered>,
+}
+
+impl Reader {
+    /// One outside the pool, which shares nothing.
+    pub fn alone(conn: Connection) -> Self {
+        Reader { conn, press: Press::default(), remembered: Arc::default() }
+    }
 }
 
 /// The pool.
 pub struct Readers {
     database: PathBuf,
+    remembered: Arc<Remembered>,
     /// How many may read at once.
     pub permits: Semaphore,
     idle: Mutex<Idle>,
@@ -38,12 +50,14 @@ struct Idle {
 impl Readers {
     /// An empty pool, not yet open.
     pub fn new(database: PathBuf) -> Self {
-        Readers { database, permits: Semaphore::new(READERS), idle: Mutex::default() }
+        let permits = Semaphore::new(READERS);
+        Readers { database, remembered: Arc::default(), permits, idle: Mutex::default() }
     }
 
-    /// Opens a connection outside the pool.
+    /// Opens a connection that is not lent.
     pub fn connect(&self) -> rusqlite::Result<Reader> {
-        Ok(Reader { conn: connect(&self.database, Role::Reader)?, press: Press::default() })
+        let conn = connect(&self.database, Role::Reader)?;
+        Ok(Reader { conn, press: Press::default(), remembered: self.remembered.clone() })
     }
 
     /// Lets readers in.

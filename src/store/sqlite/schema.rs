@@ -53,7 +53,7 @@ const ADDED: &[&str] = &[
     CREATE INDEX branches_of ON branches(parent);
 ",
     "
-    -- Derived from pages: which revision did what, for blocks from level 1 on; and who made each of 2,048 revisions, when.
+    -- Derived from pages: which revision did what, for each block; and who made each of 2,048 revisions, when.
     CREATE TABLE marks(document INTEGER, level INTEGER, place INTEGER, body BLOB NOT NULL,
         PRIMARY KEY(document, level, place)) WITHOUT ROWID;
     CREATE TABLE ledger(document INTEGER, page INTEGER, body BLOB NOT NULL, PRIMARY KEY(document, page)) WITHOUT ROWID;

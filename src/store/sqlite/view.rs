@@ -13,7 +13,6 @@ use super::mark::Mark;
 use super::readers::Reader;
 use super::recover::{Journal, read_journal};
 use super::schema::{self, Role};
-use super::sealed::Press;
 use super::steps;
 use crate::document::{
     ClientKey, DocumentId, LEDGER_PAGE, Label, LedgerPage, Revision, Snapshot, Step, Taken, Version,
@@ -41,7 +40,7 @@ impl View {
         let conn = schema::connect(&directory.database, Role::Reader)?;
         conn.execute_batch("BEGIN")?;
         schema::check_format(&conn, &directory)?;
-        let mut reader = Reader { conn, press: Press::default() };
+        let mut reader = Reader::alone(conn);
         let journal = read_journal(&mut reader, mark)?;
         Ok(View { reader, journal, mark })
     }

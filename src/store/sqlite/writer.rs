@@ -14,7 +14,6 @@ use super::recover::{Journal, read_journal};
 use super::requests::{Answer, Edit, Request};
 use super::room::Room;
 use super::schema::{Checkpoint, Role, checkpoint, connect};
-use super::sealed::Press;
 use super::slice::{NotWritten, Slice};
 use crate::document::Version;
 use crate::store::{Condition, Incarnation};
@@ -332,7 +331,7 @@ impl Writer {
 /// Opens the database anew and makes sure that everything read from it is on the disk.
 fn reopen(shared: &Shared) -> Result<(Reader, Journal), String> {
     let conn = connect(&shared.directory.database, Role::Writer).map_err(|error| error.to_string())?;
-    let mut reader = Reader { conn, press: Press::default() };
+    let mut reader = Reader::alone(conn);
     let mark = Mark::read(&shared.directory.mark).map_err(|error| error.to_string())?;
     let journal = read_journal(&mut reader, mark).map_err(|error| error.to_string())?;
     if journal.lost.is_none() {

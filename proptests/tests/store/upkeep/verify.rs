@@ -144,6 +144,7 @@ const CASES: &[Case] = &[
             "document number 2: there is no such document, but pages of it",
             "document number 2: there is no such document, but blocks of it",
             "document number 2: there is no such document, but clients of it",
+            "document number 2: there is no such document, but marks of it",
         ],
     ),
     ("a deletion that is forgotten", |d| run(d, "DELETE FROM removed"), &["document number 3: its row is lost"]),
