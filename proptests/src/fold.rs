@@ -2,8 +2,10 @@
 //! it. What the server says of any version is held against it. Reads the ops as they stand on the wire, and shares no code
 //! with the server.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// A character that was ever written.
@@ -17,7 +19,8 @@ struct Char {
 /// Who made a revision, when, and how much it changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Made {
-    user: Value,
+    /// A place in the fold's list of people.
+    user: usize,
     time: u64,
     added: u64,
     removed: u64,
@@ -31,12 +34,46 @@ pub struct Fold {
     there: Vec<u32>,
     /// Revision n is at n - 1.
     made: Vec<Made>,
+    /// Everyone who made a revision, as the catch-up endpoint names them.
+    people: Vec<Value>,
     /// Versions that are kept as they were.
     kept: BTreeMap<u64, Vec<u32>>,
 }
 
 /// What is wrong, as a sentence.
 pub type Verdict = Result<(), String>;
+
+/// A blame as it stands on the wire. Every version's is held against the fold: so it is read without a tree of values.
+#[derive(Deserialize)]
+struct Blame<'b> {
+    version: u64,
+    length: usize,
+    #[serde(default)]
+    start: usize,
+    users: Vec<Value>,
+    #[serde(borrow)]
+    runs: Vec<Run<'b>>,
+    more: bool,
+}
+
+/// A run that names who did it.
+#[derive(Debug, Deserialize)]
+struct Run<'b> {
+    length: usize,
+    #[serde(borrow)]
+    text: Cow<'b, str>,
+    /// A place in the answer's list of users.
+    user: usize,
+    #[serde(default, deserialize_with = "there")]
+    from: Option<u64>,
+    version: u64,
+    time: u64,
+}
+
+/// A number that is there, if its name is.
+fn there<'de, D: Deserializer<'de>>(number: D) -> Result<Option<u64>, D::Error> {
+    u64::deserialize(number).map(Some)
+}
 
 impl Fold {
     /// Goes over a revision, as the catch-up endpoint says it.
@@ -68,7 +105,11 @@ impl Fold {
         }
         assert_eq!(at, self.there.len(), "the op covers its document");
         let time = revision["time"].as_u64().expect("a time is a number");
-        self.made.push(Made { user: revision["user"].clone(), time, added, removed });
+        let user = self.people.iter().position(|known| *known == revision["user"]).unwrap_or(self.people.len());
+        if user == self.people.len() {
+            self.people.push(revision["user"].clone());
+        }
+        self.made.push(Made { user, time, added, removed });
     }
 
     /// The version it has come to.
@@ -92,21 +133,33 @@ impl Fold {
     }
 
     fn spell(&self, places: &[u32]) -> String {
-        places.iter().map(|place| self.chars[*place as usize].char).collect()
+        self.letters(places).collect()
+    }
+
+    fn letters<'f>(&'f self, places: &'f [u32]) -> impl Iterator<Item = char> + 'f {
+        places.iter().map(|place| self.chars[*place as usize].char)
     }
 
     /// Holds a blame of the version it is at against it.
-    pub fn blame(&self, body: &Value) -> Verdict {
-        same("version", &body["version"], &self.version().into())?;
-        same("length", &body["length"], &self.there.len().into())?;
-        let mut rest = &self.there[body["start"].as_u64().unwrap_or(0) as usize..];
-        for run in list(&body["runs"])? {
-            let places = cut(&mut rest, run)?;
-            let born: Vec<u64> = places.iter().map(|place| self.chars[*place as usize].born).collect();
-            self.credit(run, &born, &body["users"])?;
-            same("text", &run["text"], &self.spell(places).into())?;
+    pub fn blame(&self, body: &str) -> Verdict {
+        let blame: Blame = serde_json::from_str(body).map_err(|error| error.to_string())?;
+        same("version", &blame.version, &self.version())?;
+        same("length", &blame.length, &self.there.len())?;
+        let users = self.known(&blame.users);
+        let mut rest = self.there.get(blame.start..).ok_or("it begins behind the end")?;
+        for run in &blame.runs {
+            let places = cut(&mut rest, run.length)?;
+            self.credit(run, places.iter().map(|place| self.chars[*place as usize].born), &users)?;
+            if !run.text.chars().eq(self.letters(places)) {
+                return Err(format!("{run:?} is the text {:?}", self.spell(places)));
+            }
         }
-        same("more", &body["more"], &(!rest.is_empty()).into())
+        same("more", &blame.more, &!rest.is_empty())
+    }
+
+    /// Which of the people that the fold knows these are.
+    fn known(&self, users: &[Value]) -> Vec<Option<usize>> {
+        users.iter().map(|user| self.people.iter().position(|known| known == user)).collect()
     }
 
     /// Holds a diff between two kept versions against them.
@@ -116,28 +169,31 @@ impl Fold {
         let (earlier, later) = (&self.kept[&from.min(to)], &self.kept[&from.max(to)]);
         let (mut before, mut after) = (&earlier[..], &later[..]);
         let (added, removed) = if from <= to { ("added", "removed") } else { ("removed", "added") };
+        let users = self.known(list(&body["users"])?);
         let mut counts = BTreeMap::from([("added", 0), ("removed", 0)]);
         for run in list(&body["runs"])? {
             let sort = run["sort"].as_str().ok_or("a run has no sort")?;
             if sort == "kept" {
-                same("kept", &cut(&mut before, run)?.into(), &cut(&mut after, run)?.into())?;
+                let len = run["length"].as_u64().ok_or("a run has no length")? as usize;
+                same("kept", cut(&mut before, len)?, cut(&mut after, len)?)?;
                 continue;
             }
+            let run = &Run::deserialize(run).map_err(|error| format!("{run}: {error}"))?;
             let (places, by): (_, Vec<u64>) = if sort == added {
-                let places = cut(&mut after, run)?;
+                let places = cut(&mut after, run.length)?;
                 (places, places.iter().map(|place| self.chars[*place as usize].born).collect())
             } else if sort == removed {
-                let places = cut(&mut before, run)?;
+                let places = cut(&mut before, run.length)?;
                 (places, places.iter().filter_map(|place| self.chars[*place as usize].died).collect())
             } else {
                 return Err(format!("a run is {sort}"));
             };
             let within = |version: &u64| (from.min(to) + 1..=from.max(to)).contains(version);
             if by.len() != places.len() || !by.iter().all(within) {
-                return Err(format!("{run} is by {by:?}, which is not between the versions"));
+                return Err(format!("{run:?} is by {by:?}, which is not between the versions"));
             }
-            self.credit(run, &by, &body["users"])?;
-            same("text", &run["text"], &self.spell(places).into())?;
+            self.credit(run, by.into_iter(), &users)?;
+            same("text", &*run.text, &*self.spell(places))?;
             *counts.get_mut(sort).ok_or("two sorts change")? += places.len() as u64;
         }
         if !(before.is_empty() && after.is_empty()) {
@@ -146,23 +202,23 @@ impl Fold {
         same("added", &body["added"], &counts["added"].into())?;
         same("removed", &body["removed"], &counts["removed"].into())?;
         let (base, target) = (&self.kept[&from], &self.kept[&to]);
-        same("op", &apply(&self.spell(base), &body["op"])?.into(), &self.spell(target).into())
+        same("op", &apply(&self.spell(base), &body["op"])?, &self.spell(target))
     }
 
     /// Whether a run names the revisions of its characters, their author, and the time of the last.
-    fn credit(&self, run: &Value, by: &[u64], users: &Value) -> Verdict {
-        let last = run["version"].as_u64().ok_or("a run has no version")?;
-        let from = run.get("from").map_or(Some(last - 1), Value::as_u64).ok_or("a run begins nowhere")?;
-        let one_each = last - from == by.len() as u64 && by.iter().copied().eq(from + 1..=last);
-        let all_of_one = from + 1 == last && by.iter().all(|version| *version == last);
+    fn credit(&self, run: &Run, by: impl Iterator<Item = u64> + Clone, users: &[Option<usize>]) -> Verdict {
+        let last = run.version;
+        let from = run.from.unwrap_or(last - 1);
+        let one_each = by.clone().eq(from + 1..=last);
+        let all_of_one = from + 1 == last && by.clone().all(|version| version == last);
         if !one_each && !all_of_one {
-            return Err(format!("{run} is by the revisions {by:?}"));
+            return Err(format!("{run:?} is by the revisions {:?}", by.collect::<Vec<_>>()));
         }
-        let user = &users[run["user"].as_u64().ok_or("a run is by nobody")? as usize];
-        for version in by {
-            same("user", user, &self.made[*version as usize - 1].user)?;
+        let user = users.get(run.user).copied().flatten().ok_or_else(|| format!("{run:?} is by nobody known"))?;
+        if let Some(other) = by.map(|version| self.made[version as usize - 1].user).find(|other| *other != user) {
+            return Err(format!("{run:?} is by {}", self.people[other]));
         }
-        same("time", &run["time"], &self.made[last as usize - 1].time.into())
+        same("time", &run.time, &self.made[last as usize - 1].time)
     }
 
     /// The whole history in stretches, newest first, from the version it is at.
@@ -172,7 +228,7 @@ impl Fold {
             let made = &self.made[version as usize - 1];
             if let Some(open) = stretches.last_mut() {
                 let soon = open["began"].as_u64().is_some_and(|began| began - made.time <= pause_ms);
-                if open["user"]["id"] == made.user["id"] && soon && !version.is_multiple_of(1 << 18) {
+                if open["user"]["id"] == self.people[made.user]["id"] && soon && !version.is_multiple_of(1 << 18) {
                     open["from"] = (version - 1).into();
                     open["began"] = made.time.into();
                     open["added"] = (open["added"].as_u64().unwrap_or(0) + made.added).into();
@@ -181,7 +237,7 @@ impl Fold {
                 }
             }
             stretches.push(serde_json::json!({
-                "from": version - 1, "version": version, "user": made.user, "began": made.time, "time": made.time,
+                "from": version - 1, "version": version, "user": self.people[made.user], "began": made.time, "time": made.time,
                 "added": made.added, "removed": made.removed,
             }));
         }
@@ -228,7 +284,7 @@ pub fn places_of(wanted: &str, revisions: &[Value]) -> Vec<Value> {
     found.sort_by_key(|(began, first, _)| (std::cmp::Reverse(*began), *first));
     let name = |version: u64| {
         let made = &fold.made[version as usize - 1];
-        serde_json::json!({"version": version, "user": made.user, "time": made.time})
+        serde_json::json!({"version": version, "user": fold.people[made.user], "time": made.time})
     };
     let view = |(began, first, gone): Place| {
         let mut view = name(began);
@@ -262,9 +318,9 @@ fn apply(text: &str, op: &Value) -> Result<String, String> {
 }
 
 /// The characters that a run covers, off the front of what is left.
-fn cut<'a>(rest: &mut &'a [u32], run: &Value) -> Result<&'a [u32], String> {
-    let len = run["length"].as_u64().ok_or("a run has no length")? as usize;
-    let (head, tail) = rest.split_at_checked(len).ok_or_else(|| format!("{run} is longer than what is left"))?;
+fn cut<'a>(rest: &mut &'a [u32], len: usize) -> Result<&'a [u32], String> {
+    let (head, tail) =
+        rest.split_at_checked(len).ok_or_else(|| format!("a run of {len} is longer than what is left"))?;
     *rest = tail;
     Ok(head)
 }
@@ -273,6 +329,6 @@ fn list(value: &Value) -> Result<&Vec<Value>, String> {
     value.as_array().ok_or_else(|| format!("{value} is no list"))
 }
 
-fn same(what: &str, said: &Value, expected: &Value) -> Verdict {
-    if said == expected { Ok(()) } else { Err(format!("`{what}` is {said}, not {expected}")) }
+fn same<T: PartialEq + std::fmt::Debug + ?Sized>(what: &str, said: &T, expected: &T) -> Verdict {
+    if said == expected { Ok(()) } else { Err(format!("`{what}` is {said:?}, not {expected:?}")) }
 }

@@ -39,7 +39,7 @@ impl<'s> Past<'s> {
         let version = fold.version();
         let content = self.get(&format!("/content?version={version}")).await.body;
         assert_eq!(content, fold.text(), "{}: version {version}", self.about);
-        let blame = self.get(&format!("/blame?version={version}&limit=100000")).await.json();
+        let blame = self.get(&format!("/blame?version={version}&limit=100000")).await.body;
         fold.blame(&blame).unwrap_or_else(|why| panic!("{}: blame of {version}: {why}\n{blame}", self.about));
     }
 
