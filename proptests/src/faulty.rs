@@ -142,6 +142,17 @@ impl<F: Fn(Call) -> Fate + Send + Sync + 'static> Store for Faulty<F> {
         self.meet(Call::Read, move |store| store.some_revisions(document, from, to, room))
     }
 
+    fn sent_by(
+        &self,
+        client: ClientKey,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+        room: usize,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
+        self.meet(Call::Read, move |store| store.sent_by(client, document, from, to, room))
+    }
+
     fn stretches(
         &self,
         document: Incarnation,

@@ -20,8 +20,8 @@ use crate::store::{BranchPoint, Created, Found, READ_WEIGHT, StoreError};
 pub const MERGE_RUNS_MAX: usize = 20_000;
 /// Conflicts that are told of one merge.
 pub const CONFLICTS_MAX: usize = 1_000;
-/// Revisions that are read at once when the merges of the past are looked for.
-const LOOK: u64 = 4096;
+/// Revisions that are gone over at once when the merges of the past are looked for: some tens of milliseconds of a reader.
+const LOOK: u64 = 65_536;
 /// Branches of one open document whose last merge is remembered: each takes up to some three times the text.
 const REMEMBERED: usize = 8;
 
@@ -255,10 +255,12 @@ impl Live {
         let taken = self.taken(client).await?.map(|taken| taken.version);
         while let Some(until) = taken.filter(|until| looked < *until) {
             let to = until.min(Version(looked.0 + LOOK));
-            let revisions = self.some_revisions(looked, to, READ_WEIGHT).await?;
-            looked = revisions.last().map_or(to, |last| last.version);
+            let revisions = self.hub.store.sent_by(client, self.incarnation(), looked, to, READ_WEIGHT).await?;
+            // If they weigh so much that there may be more, it goes on behind them.
+            let weight: usize = revisions.iter().map(|revision| revision.op.weight()).sum();
+            looked = revisions.last().filter(|_| weight >= READ_WEIGHT).map_or(to, |last| last.version);
             for revision in revisions {
-                let Some(origin) = revision.origin.filter(|origin| origin.client == client) else { continue };
+                let Some(origin) = revision.origin else { continue };
                 let at = Version(revision.version.0 - 1);
                 // Revisions of one merge follow one another.
                 if at > last.parent || before.is_none() {

@@ -91,6 +91,17 @@ pub trait Store: Send + Sync + 'static {
         room: usize,
     ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>>;
 
+    /// Those of the revisions `(from, to]` that a client sent: the first of them, as many as weigh about `room` bytes, and one
+    /// at least if there are any. The others are not looked at closer. `to` is at most the head.
+    fn sent_by(
+        &self,
+        client: ClientKey,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+        room: usize,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>>;
+
     /// `(from, to]` in consecutive stretches, as few as composed blocks allow. `to` is at most the head.
     fn stretches(
         &self,

@@ -306,6 +306,17 @@ impl Store for Engine {
         self.read(move |sound| sound.some_revisions(document, from, to, room))
     }
 
+    fn sent_by(
+        &self,
+        client: ClientKey,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+        room: usize,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
+        self.read(move |sound| sound.sent_by(client, document, from, to, room))
+    }
+
     fn stretches(
         &self,
         document: Incarnation,

@@ -91,6 +91,21 @@ impl Store for MemoryStore {
         self.at_once(|state| Ok(as_many_as_weigh(room, state.range(document, from, to)?)))
     }
 
+    fn sent_by(
+        &self,
+        client: ClientKey,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+        room: usize,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
+        self.at_once(|state| {
+            let mut revisions = state.range(document, from, to)?;
+            revisions.retain(|revision| revision.origin.is_some_and(|origin| origin.client == client));
+            Ok(as_many_as_weigh(room, revisions))
+        })
+    }
+
     fn stretches(
         &self,
         document: Incarnation,

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::label::{Changed, LabelChange};
 use super::pace::Closing;
+use super::page::Wanted;
 use super::prune::Pruning;
 use super::requests::{Edit, Request};
 use super::sealed::Press;
@@ -116,7 +117,19 @@ impl Store for SqliteStore {
         room: usize,
     ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
         let shared = self.shared.clone();
-        self.blocking(move || shared.some_revisions(document, from, to, room))
+        self.blocking(move || shared.some_revisions(document, from, to, Wanted { of: None, room }))
+    }
+
+    fn sent_by(
+        &self,
+        client: ClientKey,
+        document: Incarnation,
+        from: Version,
+        to: Version,
+        room: usize,
+    ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
+        let shared = self.shared.clone();
+        self.blocking(move || shared.some_revisions(document, from, to, Wanted { of: Some(client), room }))
     }
 
     fn stretches(
@@ -162,7 +175,7 @@ impl Store for SqliteStore {
                 // What of it is a branch's own.
                 for Piece { document, to, .. } in pieces {
                     while page.to() < to {
-                        page.add(&shared.some_revisions(document, page.to(), to, READ_WEIGHT)?);
+                        page.add(&shared.some_revisions(document, page.to(), to, Wanted::any(READ_WEIGHT))?);
                     }
                 }
                 let page = Arc::new(page);

@@ -7,7 +7,7 @@ use super::block::{Place, open_block, seal_block};
 use super::fault;
 use super::ledger::seal_page;
 use super::marks::seal_marks;
-use super::page::Found;
+use super::page::{Found, Wanted};
 use super::readers::Reader;
 use super::row::{Run, each_record};
 use super::slice::Put;
@@ -93,8 +93,18 @@ impl<'a> Log<'a> {
             let place = |version: Version| (version.0 + 1 - first.version.0) as usize;
             return Ok(self.held[place(from)..place(to)].to_vec());
         }
+        self.wanted_revisions(from, to, Wanted::any(room))
+    }
+
+    /// Those of the revisions `(from, to]` that are wanted.
+    pub fn wanted_revisions(
+        &mut self,
+        from: Version,
+        to: Version,
+        wanted: Wanted,
+    ) -> Result<Vec<Arc<Revision>>, StoreError> {
         self.kept.check_whole(self.document, from)?;
-        let mut found = Found::new(self.document, from, to, room.max(1));
+        let mut found = Found::new(self.document, from, to, wanted);
         let tail_first = self.tail.first().map(|run| run.first);
         let pages_to = tail_first.map_or(to, |first| to.min(Version(first.0.saturating_sub(1))));
         if from < pages_to {

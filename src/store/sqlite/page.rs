@@ -10,7 +10,7 @@ use super::log::Log;
 use super::readers::Reader;
 use super::row::each_record;
 use super::sealed::Tag;
-use crate::document::{Author, Revision, Time, Version};
+use crate::document::{Author, ClientKey, Revision, Time, Version};
 use crate::store::codec::decode_record;
 use crate::store::{Incarnation, StoreError};
 
@@ -99,30 +99,48 @@ impl Log<'_> {
     }
 }
 
+/// Which of some revisions are to be found.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Only those that this client sent; the others are not decoded.
+    pub of: Option<ClientKey>,
+    /// As many as weigh so many bytes, and one at least.
+    pub room: usize,
+}
+
+impl Wanted {
+    /// Whoever sent them.
+    pub fn any(room: usize) -> Self {
+        Wanted { of: None, room }
+    }
+}
+
 /// Revisions found so far, without a hole.
 pub struct Found {
     document: Incarnation,
     to: Version,
     /// The version that is needed next.
     pub next: Version,
-    /// Bytes that more of them may weigh.
-    room: usize,
+    /// Which of them are taken, and how much more.
+    wanted: Wanted,
     pub revisions: Vec<Arc<Revision>>,
     /// The author of the last revision: neighbours share one.
     author: Option<Arc<Author>>,
 }
 
 impl Found {
-    /// Nothing yet of `(from, to]`, of which as many are taken as weigh `room` bytes.
-    pub fn new(document: Incarnation, from: Version, to: Version, room: usize) -> Self {
+    /// Nothing yet of `(from, to]`.
+    pub fn new(document: Incarnation, from: Version, to: Version, wanted: Wanted) -> Self {
+        let wanted = Wanted { room: wanted.room.max(1), ..wanted };
         // A record has more bytes than that.
-        let revisions = Vec::with_capacity((to.since(from) as usize).min(room / 32));
-        Found { document, to, next: from.next(), room, revisions, author: None }
+        let most = if wanted.of.is_some() { 0 } else { wanted.room / 32 };
+        let revisions = Vec::with_capacity((to.since(from) as usize).min(most));
+        Found { document, to, next: from.next(), wanted, revisions, author: None }
     }
 
     /// Whether no more are taken.
     pub fn is_full(&self) -> bool {
-        self.room == 0
+        self.wanted.room == 0
     }
 
     /// What comes next must not begin later than what is needed next.
@@ -145,6 +163,13 @@ impl Found {
             if glance.version > self.to || self.is_full() {
                 break;
             }
+            if self.wanted.of.is_some_and(|client| glance.origin.is_none_or(|origin| origin.client != client)) {
+                if glance.version > next {
+                    return Err(damaged(next, format!("found version {}", glance.version)));
+                }
+                self.next = next.next();
+                continue;
+            }
             let (document, mut revision, _) = decode_record(bytes).map_err(|error| damaged(next, error.to_string()))?;
             if (document, revision.version) != (self.document, next) {
                 let found = format!("found version {} of document {}", revision.version, document.0);
@@ -154,7 +179,7 @@ impl Found {
                 Some(author) if *author == revision.author => revision.author = author.clone(),
                 _ => self.author = Some(revision.author.clone()),
             }
-            self.room = self.room.saturating_sub(revision.op.weight());
+            self.wanted.room = self.wanted.room.saturating_sub(revision.op.weight());
             self.revisions.push(Arc::new(revision));
             self.next = next.next();
         }

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use super::directory::Directory;
 use super::log::Log;
 use super::pace::Pace;
+use super::page::Wanted;
 use super::readers::{Reader, Readers};
 use super::tails::Tails;
 use super::{documents, log, snapshot, steps};
@@ -174,26 +175,26 @@ impl Shared {
         from: Version,
         to: Version,
     ) -> Result<Vec<Arc<Revision>>, StoreError> {
-        self.some_revisions(document, from, to, usize::MAX)
+        self.some_revisions(document, from, to, Wanted::any(usize::MAX))
     }
 
-    /// The first of `(from, to]`, as many as weigh `room` bytes and one at least.
+    /// Those of `(from, to]` that are wanted.
     pub(super) fn some_revisions(
         &self,
         document: Incarnation,
         from: Version,
         to: Version,
-        mut room: usize,
+        mut wanted: Wanted,
     ) -> Result<Vec<Arc<Revision>>, StoreError> {
         let mut revisions = Vec::new();
         for Piece { document, from, to } in self.pieces(document, from, to)? {
-            let more = self.read(document, (from, to), |log| log.some_revisions(from, to, room))?;
-            room = room.saturating_sub(more.iter().map(|revision| revision.op.weight()).sum());
+            let more = self.read(document, (from, to), |log| log.wanted_revisions(from, to, wanted))?;
+            wanted.room = wanted.room.saturating_sub(more.iter().map(|revision| revision.op.weight()).sum());
             match revisions.is_empty() {
                 true => revisions = more,
                 false => revisions.extend(more),
             }
-            if room == 0 {
+            if wanted.room == 0 {
                 break;
             }
         }
