@@ -27,7 +27,7 @@ format:
 lint:
 	cargo clippy --release --workspace --all-targets -- -D warnings
 
-# --workspace everywhere: the dependencies are then built once, with one set of features.
+# --workspace for whatever is tested: the dependencies are then built once for all of it, with one set of features.
 rust-tests: app
 	cargo test --release --workspace
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --quiet
