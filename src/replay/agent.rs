@@ -79,7 +79,7 @@ impl Agent {
 
     /// Types a transaction and waits for its revision.
     async fn types_one(&mut self, index: usize, transaction: &Transaction) -> Result<(), Failure> {
-        let needed = self.board.has(&transaction.seen).await;
+        let needed = self.board.has(&transaction.after).await;
         self.doc.reached(needed).await?;
         loop {
             self.board.knows(self.place, self.doc.version()).await;
@@ -90,7 +90,7 @@ impl Agent {
                 let missed = board.between(*place, machine.version())?;
                 let op = absorb(missed, *number, unseen, typed)
                     .map_err(|mismatch| mismatch.to_string())
-                    .and_then(|()| move_past(unseen, transaction, machine.text().len()));
+                    .and_then(|()| move_past(unseen, transaction, machine.text().len(), |_, _| {}));
                 *place = machine.version();
                 let op = made.insert(op).as_ref().ok()?;
                 Some(op.clone())
@@ -153,8 +153,14 @@ fn absorb(
     Ok(())
 }
 
-/// Forgets what the transaction has seen, and moves it past the rest, and the rest past it.
-fn move_past(unseen: &mut VecDeque<Entry>, transaction: &Transaction, len: u64) -> Result<TextOp, String> {
+/// Forgets what the transaction has seen, and moves it past the rest, and the rest past it. `meets` is called with it and each
+/// of the rest on their common text.
+pub(super) fn move_past(
+    unseen: &mut VecDeque<Entry>,
+    transaction: &Transaction,
+    len: u64,
+    mut meets: impl FnMut(&TextOp, &Entry),
+) -> Result<TextOp, String> {
     let seen = |entry: &Entry| entry.transaction < transaction.seen[entry.agent];
     while unseen.front().is_some_and(seen) {
         unseen.pop_front();
@@ -164,6 +170,7 @@ fn move_past(unseen: &mut VecDeque<Entry>, transaction: &Transaction, len: u64) 
     }
     let mut op = transaction.op(unseen.front().map_or(len, |first| first.op.base_len()))?;
     for entry in unseen {
+        meets(&op, entry);
         let moved = TextOp::transform(&op, &entry.op);
         (op, entry.op) = moved.map_err(|mismatch| mismatch.to_string())?;
     }

@@ -4,6 +4,7 @@
 mod agent;
 mod board;
 mod command;
+mod ties;
 mod trace;
 
 use std::sync::Arc;

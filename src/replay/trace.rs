@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::ties::settle_ties;
 use crate::ot::{Content, Op, TextOp};
 
 /// What `e` becomes where every `e` is to lie beyond the Basic Multilingual Plane: U+1D452, mathematical italic small e.
@@ -29,6 +30,9 @@ pub(super) struct Transaction {
     patches: Vec<Patch>,
     /// How many transactions of each agent it had seen; of its own agent, all before it.
     pub(super) seen: Vec<usize>,
+    /// How many transactions of each agent must be revisions before it: those it had seen, and what another typed at the very
+    /// same place meanwhile and comes first ([`super::ties`]).
+    pub(super) after: Vec<usize>,
 }
 
 /// `[position, deleted, inserted]`, in scalar values.
@@ -74,7 +78,11 @@ impl Trace {
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         let file: File = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let agents = match file.kind.as_deref() {
-            Some("concurrent") => concurrent(file.num_agents.unwrap_or(1), file.txns)?,
+            Some("concurrent") => {
+                let mut agents = concurrent(file.num_agents.unwrap_or(1), file.txns)?;
+                settle_ties(&mut agents, file.start_content.as_deref().map_or(0, |start| start.chars().count() as u64));
+                agents
+            }
             None | Some("sequential") => vec![sequential(file.txns)],
             Some(other) => return Err(format!("kind {other:?} is neither \"sequential\" nor \"concurrent\"")),
         };
@@ -130,6 +138,11 @@ impl Trace {
 }
 
 impl Transaction {
+    fn new(patches: Vec<Patch>, seen: Vec<usize>) -> Self {
+        let after = seen.clone();
+        Transaction { patches, seen, after }
+    }
+
     /// All of it as one op on a text of this length.
     pub(super) fn op(&self, len: u64) -> Result<TextOp, String> {
         let mut op = TextOp::identity(len);
@@ -165,7 +178,7 @@ struct Txn {
 
 fn sequential(txns: Vec<Txn>) -> Vec<Transaction> {
     let seen = (0..).map(|before| vec![before]);
-    txns.into_iter().zip(seen).map(|(txn, seen)| Transaction { patches: txn.patches, seen }).collect()
+    txns.into_iter().zip(seen).map(|(txn, seen)| Transaction::new(txn.patches, seen)).collect()
 }
 
 fn concurrent(count: usize, txns: Vec<Txn>) -> Result<Vec<Vec<Transaction>>, String> {
@@ -184,7 +197,7 @@ fn concurrent(count: usize, txns: Vec<Txn>) -> Result<Vec<Vec<Transaction>>, Str
         if seen[agent] != own.len() {
             return Err(format!("transaction {place} does not follow the one before it of its agent"));
         }
-        own.push(Transaction { patches: txn.patches, seen: seen.clone() });
+        own.push(Transaction::new(txn.patches, seen.clone()));
         seen[agent] += 1;
         known.push(seen);
     }

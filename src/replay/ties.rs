@@ -1,0 +1,71 @@
+//! What two people type at the very same place at once comes out in the order in which the server gets it. A recording ends
+//! in one of the two orders: that in which the agent with the lower number comes first.
+
+use std::collections::VecDeque;
+
+use super::agent::move_past;
+use super::board::Entry;
+use super::trace::Transaction;
+use crate::ot::{Op, TextOp};
+
+/// Has each transaction come after those of lower agents that it ties with, so that every replay ends in the same text. The
+/// recording is played here with the lowest agent always going first who has seen all it must; `len` is the length of the text
+/// that it begins with. What does not fit is found when it is played in earnest.
+pub(super) fn settle_ties(agents: &mut [Vec<Transaction>], mut len: u64) {
+    let mut log: Vec<Entry> = Vec::new();
+    let mut done = vec![0; agents.len()];
+    let mut places = vec![0; agents.len()];
+    let mut unseen: Vec<VecDeque<Entry>> = agents.iter().map(|_| VecDeque::new()).collect();
+    let is_next = |agents: &[Vec<Transaction>], done: &[usize], agent: usize| {
+        let next = agents[agent].get(done[agent]);
+        next.is_some_and(|next| next.seen.iter().zip(done).all(|(seen, done)| seen <= done))
+    };
+    while let Some(agent) = (0..agents.len()).find(|agent| is_next(agents, &done, *agent)) {
+        unseen[agent].extend(log[places[agent]..].iter().filter(|entry| entry.agent != agent).cloned());
+        let transaction = &mut agents[agent][done[agent]];
+        let mut after = transaction.seen.clone();
+        let op = move_past(&mut unseen[agent], transaction, len, |op, entry| {
+            if ties(op, &entry.op) {
+                after[entry.agent] = after[entry.agent].max(entry.transaction + 1);
+            }
+        });
+        let Ok(op) = op else { return };
+        transaction.after = after;
+        len = op.target_len();
+        log.push(Entry { agent, transaction: done[agent], op });
+        places[agent] = log.len();
+        done[agent] += 1;
+    }
+}
+
+/// Whether it matters which of two ops on the same text comes first.
+fn ties(a: &TextOp, b: &TextOp) -> bool {
+    let first = |first: &TextOp, second: &TextOp| TextOp::transform(first, second).map(|(_, moved)| moved);
+    let last = |first: &TextOp, second: &TextOp| TextOp::transform(second, first).map(|(moved, _)| moved);
+    matches!((first(a, b), last(a, b)), (Ok(as_first), Ok(as_last)) if as_first != as_last)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::replay::Trace;
+
+    fn after(patch: &str) -> Vec<usize> {
+        let json = format!(
+            r#"{{"kind":"concurrent","startContent":"abc","endContent":"","numAgents":2,"txns":[
+            {{"agent":1,"parents":[],"patches":[{patch}]}},
+            {{"agent":0,"parents":[],"patches":[[1,0,"x"]]}}, {{"agent":0,"parents":[1],"patches":[[2,0,"y"]]}}]}}"#
+        );
+        Trace::parse(json.as_bytes()).unwrap().agents[1][0].after.clone()
+    }
+
+    #[test]
+    fn who_types_at_the_same_place_comes_after_the_lower_agent() {
+        assert_eq!(after(r#"[1,0,"z"]"#), [2, 0]);
+    }
+
+    #[test]
+    fn who_types_elsewhere_or_deletes_waits_for_nobody() {
+        assert_eq!(after(r#"[2,0,"z"]"#), [0, 0]);
+        assert_eq!(after(r#"[1,1,""]"#), [0, 0]);
+    }
+}
