@@ -262,4 +262,17 @@ mod tests {
         let change = presence.since(place);
         assert_eq!((change.count, change.left), (2, vec!["ben".into()]));
     }
+
+    #[test]
+    fn who_is_a_minute_behind_is_told_of_every_departure() {
+        let mut presence = Presence::default();
+        let begun = Instant::now();
+        ["ana", "ben", "eva"].iter().for_each(|name| presence.join(&person(name)));
+        presence.announce();
+        let place = presence.announced();
+        presence.leave("ben", begun);
+        presence.leave("eva", begun + Duration::from_secs(59));
+        presence.announce();
+        assert_eq!(presence.since(place).left, ["ben", "eva"]);
+    }
 }

@@ -1,5 +1,6 @@
-//! What two people type at the very same place at once comes out in the order in which the server gets it. A recording ends
-//! in one of the two orders: that in which the agent with the lower number comes first.
+//! What two people type at the very same place at once comes out in an order that depends on whose the server gets first: what
+//! comes later goes to the left. A recording ends in one of the two orders: the text of the agent with the lower number is on
+//! the left, so theirs must come later.
 
 use std::collections::VecDeque;
 
@@ -8,8 +9,8 @@ use super::board::Entry;
 use super::trace::Transaction;
 use crate::ot::{Op, TextOp};
 
-/// Has each transaction come after those of lower agents that it ties with, so that every replay ends in the same text. The
-/// recording is played here with the lowest agent always going first who has seen all it must; `len` is the length of the text
+/// Has each transaction come after those of higher agents that it ties with, so that every replay ends in the same text. The
+/// recording is played here with the highest agent always going first who has seen all it must; `len` is the length of the text
 /// that it begins with. What does not fit is found when it is played in earnest.
 pub(super) fn settle_ties(agents: &mut [Vec<Transaction>], mut len: u64) {
     let mut log: Vec<Entry> = Vec::new();
@@ -20,7 +21,7 @@ pub(super) fn settle_ties(agents: &mut [Vec<Transaction>], mut len: u64) {
         let next = agents[agent].get(done[agent]);
         next.is_some_and(|next| next.seen.iter().zip(done).all(|(seen, done)| seen <= done))
     };
-    while let Some(agent) = (0..agents.len()).find(|agent| is_next(agents, &done, *agent)) {
+    while let Some(agent) = (0..agents.len()).rfind(|agent| is_next(agents, &done, *agent)) {
         unseen[agent].extend(log[places[agent]..].iter().filter(|entry| entry.agent != agent).cloned());
         let transaction = &mut agents[agent][done[agent]];
         let mut after = transaction.seen.clone();
@@ -52,15 +53,15 @@ mod tests {
     fn after(patch: &str) -> Vec<usize> {
         let json = format!(
             r#"{{"kind":"concurrent","startContent":"abc","endContent":"","numAgents":2,"txns":[
-            {{"agent":1,"parents":[],"patches":[{patch}]}},
-            {{"agent":0,"parents":[],"patches":[[1,0,"x"]]}}, {{"agent":0,"parents":[1],"patches":[[2,0,"y"]]}}]}}"#
+            {{"agent":0,"parents":[],"patches":[{patch}]}},
+            {{"agent":1,"parents":[],"patches":[[1,0,"x"]]}}, {{"agent":1,"parents":[1],"patches":[[2,0,"y"]]}}]}}"#
         );
-        Trace::parse(json.as_bytes()).unwrap().agents[1][0].after.clone()
+        Trace::parse(json.as_bytes()).unwrap().agents[0][0].after.clone()
     }
 
     #[test]
-    fn who_types_at_the_same_place_comes_after_the_lower_agent() {
-        assert_eq!(after(r#"[1,0,"z"]"#), [2, 0]);
+    fn who_types_at_the_same_place_comes_after_the_higher_agent() {
+        assert_eq!(after(r#"[1,0,"z"]"#), [0, 1]);
     }
 
     #[test]

@@ -102,3 +102,20 @@ impl Frames {
         cache
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_found_by_both_its_ends_and_by_what_it_is() {
+        let cache = FrameCache::default();
+        let all = [Leads::Revisions(3, 4), Leads::Revisions(2, 4), Leads::Revisions(3, 5), Leads::Presence(3, 4)];
+        for leads in all {
+            assert_eq!(cache.get(leads, || format!("{leads:?}")), format!("{leads:?}"));
+        }
+        for leads in all {
+            assert_eq!(cache.get(leads, || "made anew".into()), format!("{leads:?}"));
+        }
+    }
+}

@@ -1,11 +1,15 @@
 //! Open documents: read into memory when asked for, out of it when nobody has them open, and nothing written for a look.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use proptests::faulty::{Call, Fate, Faulty};
 use proptests::live::secret;
-use variorum::document::{Author, ClientKey, DocumentId, Edit, EditLimits, Kind, Origin, SentOp, Seq, User, Version};
-use variorum::hub::{Body, Creation, Delivery, Hub, Live, OpenError, Outcome, Settings, Signal, System};
+use variorum::document::{
+    Author, ClientKey, DocumentId, Edit, EditLimits, Kind, Origin, Place, SentOp, Seq, User, Version,
+};
+use variorum::hub::{Body, Creation, Delivery, Following, Hub, Live, OpenError, Outcome, Settings, Signal, System};
 use variorum::limits::Limits;
 use variorum::metrics::Metrics;
 use variorum::ot::TextOp;
@@ -212,4 +216,58 @@ async fn a_reader_who_is_far_behind_gets_its_own_edit_by_itself() {
         _ => None,
     });
     assert_eq!(led.collect::<Vec<_>>(), [("others'", 0, 40), ("own", 40, 41), ("others'", 41, 81)]);
+}
+
+/// What is committed between a reader's arrival and the end of reading what it missed comes after that, and is not passed over.
+#[tokio::test(start_paused = true)]
+async fn what_is_committed_while_a_reader_opens_is_told_to_it_afterwards() {
+    let is_late = Arc::new(AtomicBool::new(false));
+    let late = is_late.clone();
+    let faulty = Faulty::new(move |call| match call {
+        Call::Read if late.load(Ordering::Relaxed) => Fate::Late(200),
+        _ => Fate::Done,
+    });
+    let store: Arc<dyn Store> = faulty;
+    let world = World { hub: hub(&store), store };
+    let live = world.open("d").await;
+    let typed = SNAPSHOT_EVERY + 100;
+    for seq in 1..=typed {
+        types(&live, seq, seq - 1).await;
+    }
+    let early = live.revision(Version(10)).await.expect("it is kept");
+    let epoch = live.identity().epoch;
+    world.hub.drain().await;
+    let (live, _) = hub(&world.store).open(&id("d"), None).await.expect("it opens");
+    // A first edit, so that the authority knows its client and reads nothing for the next ones.
+    types(&live, typed + 1, typed).await;
+    is_late.store(true, Ordering::Relaxed);
+    let place = Place { epoch: Some(epoch), version: early.version, chain: Some(early.chain) };
+    let bell = (Arc::new(Signal::default()), 0);
+    let reader = ClientKey::of_client(&secret("reader"));
+    let mut opening = Box::pin(live.follow(author(), reader, bell, Some(place), None));
+    let mut head = typed + 1;
+    let following = loop {
+        tokio::select! {
+            following = &mut opening => break following.expect("it is open"),
+            () = tokio::time::sleep(Duration::from_millis(10)) => {
+                head += 1;
+                types(&live, head, head - 1).await;
+            }
+        }
+    };
+    let Following { mut follow, version, body, .. } = following;
+    assert!(matches!(body, Body::Revisions(_)) && version < live.head(), "{version} of {}", live.head());
+    let mut taken = Vec::new();
+    while follow.take(&mut taken, 8) {}
+    let mut at = version;
+    for delivery in taken {
+        let (from, to) = match delivery {
+            Delivery::Revision(revision) => (Version(revision.version.0 - 1), revision.version),
+            Delivery::Stretch { from, to, .. } => (from, to),
+            _ => continue,
+        };
+        assert_eq!(from, at, "what is told follows on what was given at the beginning");
+        at = to;
+    }
+    assert_eq!(at, live.head());
 }

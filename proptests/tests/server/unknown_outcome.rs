@@ -34,6 +34,31 @@ async fn an_append_that_was_done_after_all_reaches_everyone_and_is_taken_once() 
     server.stop().await;
 }
 
+/// The log has gone on by as much as the next edit would add, and yet that edit is not in it.
+#[tokio::test]
+async fn an_edit_after_one_that_was_done_after_all_is_not_taken_for_it() {
+    let appends = AtomicU32::new(0);
+    let store = Faulty::new(move |call| match call {
+        Call::Append if appends.fetch_add(1, Ordering::Relaxed) == 1 => Fate::Lost,
+        _ => Fate::Done,
+    });
+    let server = Server::with(store, Limits::default()).await;
+    let (mut ana, mut bo) = (server.client("ana").await, server.client("bo").await);
+    ana.open("d", "").await;
+    bo.open("d", "").await;
+    ana.edited("d", 0, 1, json!(["a"])).await;
+    assert_eq!(bo.hears("revision").await["version"], 1);
+    // Before the log is looked at: the first waits for its fate when the second comes.
+    ana.edit("d", 1, 2, json!([1, "b"])).await;
+    assert_eq!(ana.hears("error").await["code"], "storage_unavailable");
+    bo.edit("d", 1, 1, json!([1, "c"])).await;
+    assert_eq!(bo.hears("revision").await["op"], json!([1, "b"]));
+    assert_eq!(bo.hears("ack").await["version"], 3);
+    assert_eq!(ana.hears("ack").await["version"], 2);
+    assert_eq!(server.http("GET", "/v1/docs/d/content", &[], "").await.body, "acb");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_deletion_that_was_done_after_all_reaches_everyone() {
     // It is done, but whoever asked is told that it failed.

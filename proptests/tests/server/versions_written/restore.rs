@@ -244,6 +244,21 @@ async fn one_authors_changes_alone_are_taken_back_and_what_is_gone_already_is_sa
 }
 
 #[tokio::test]
+async fn what_came_after_a_stretch_stays_when_it_is_taken_back() {
+    let server = Server::start().await;
+    let ana = four_edits(&server).await;
+    // Ana's comma and name alone: her exclamation mark is later.
+    for mut what in [json!({"from": 1, "to": 2}), json!({"from": 1, "to": 3, "user": ana})] {
+        what["preview"] = json!(true);
+        let (status, seen) = post(&server, "/v1/docs/d/restore", what.clone()).await;
+        assert_eq!((status, &seen["unclean"]), (200, &json!([{"at": 5, "text": "na"}])), "{what}: {seen}");
+        let op = TextOp::from_json(&seen["op"].to_string()).expect("an op");
+        assert_eq!(plain::apply(&op, "Hello, A!"), "Hello!", "{what}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_restored_is_said_and_changes_nothing() {
     let server = Server::start().await;
     four_edits(&server).await;
