@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptests::faulty::{Call, Fate, Faulty};
-use proptests::live::Server;
+use proptests::live::{Raw, Server};
 use serde_json::json;
 use variorum::limits::Limits;
 
-#[tokio::test]
-async fn an_append_that_was_done_after_all_reaches_everyone_and_is_taken_once() {
+/// Ana and Bo have version 1, which is Ana's "a". Her "b" after it was done, and she was told that its fate is unknown.
+async fn after_a_lost_append() -> (Server, Raw, Raw) {
     let appends = AtomicU32::new(0);
     let store = Faulty::new(move |call| match call {
         // The second append is done, but whoever asked is told that it failed.
@@ -25,6 +25,12 @@ async fn an_append_that_was_done_after_all_reaches_everyone_and_is_taken_once() 
     // Not refused: its fate is unknown.
     let error = ana.hears("error").await;
     assert_eq!((&error["code"], &error["seq"]), (&json!("storage_unavailable"), &json!(2)));
+    (server, ana, bo)
+}
+
+#[tokio::test]
+async fn an_append_that_was_done_after_all_reaches_everyone_and_is_taken_once() {
+    let (server, mut ana, mut bo) = after_a_lost_append().await;
     // Nobody asks for anything, and yet the log is looked at: its author hears the ack, the other the revision.
     assert_eq!(ana.hears("ack").await["version"], 2);
     assert_eq!(bo.hears("revision").await["op"], json!([1, "b"]));
@@ -37,20 +43,8 @@ async fn an_append_that_was_done_after_all_reaches_everyone_and_is_taken_once() 
 /// The log has gone on by as much as the next edit would add, and yet that edit is not in it.
 #[tokio::test]
 async fn an_edit_after_one_that_was_done_after_all_is_not_taken_for_it() {
-    let appends = AtomicU32::new(0);
-    let store = Faulty::new(move |call| match call {
-        Call::Append if appends.fetch_add(1, Ordering::Relaxed) == 1 => Fate::Lost,
-        _ => Fate::Done,
-    });
-    let server = Server::with(store, Limits::default()).await;
-    let (mut ana, mut bo) = (server.client("ana").await, server.client("bo").await);
-    ana.open("d", "").await;
-    bo.open("d", "").await;
-    ana.edited("d", 0, 1, json!(["a"])).await;
-    assert_eq!(bo.hears("revision").await["version"], 1);
-    // Before the log is looked at: the first waits for its fate when the second comes.
-    ana.edit("d", 1, 2, json!([1, "b"])).await;
-    assert_eq!(ana.hears("error").await["code"], "storage_unavailable");
+    let (server, mut ana, mut bo) = after_a_lost_append().await;
+    // Before the log is looked at.
     bo.edit("d", 1, 1, json!([1, "c"])).await;
     assert_eq!(bo.hears("revision").await["op"], json!([1, "b"]));
     assert_eq!(bo.hears("ack").await["version"], 3);
