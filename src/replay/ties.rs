@@ -41,9 +41,10 @@ pub(super) fn settle_ties(agents: &mut [Vec<Transaction>], mut len: u64) {
 
 /// Whether it matters which of two ops on the same text comes first.
 fn ties(a: &TextOp, b: &TextOp) -> bool {
-    let first = |first: &TextOp, second: &TextOp| TextOp::transform(first, second).map(|(_, moved)| moved);
-    let last = |first: &TextOp, second: &TextOp| TextOp::transform(second, first).map(|(moved, _)| moved);
-    matches!((first(a, b), last(a, b)), (Ok(as_first), Ok(as_last)) if as_first != as_last)
+    let (Ok((_, after_a)), Ok((before_a, _))) = (TextOp::transform(a, b), TextOp::transform(b, a)) else {
+        return false;
+    };
+    after_a != before_a
 }
 
 #[cfg(test)]

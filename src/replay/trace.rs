@@ -77,16 +77,17 @@ impl Trace {
     /// Reads the JSON of a recording.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         let file: File = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let start = file.start_content.unwrap_or_default();
         let agents = match file.kind.as_deref() {
             Some("concurrent") => {
                 let mut agents = concurrent(file.num_agents.unwrap_or(1), file.txns)?;
-                settle_ties(&mut agents, file.start_content.as_deref().map_or(0, |start| start.chars().count() as u64));
+                settle_ties(&mut agents, start.chars().count() as u64);
                 agents
             }
             None | Some("sequential") => vec![sequential(file.txns)],
             Some(other) => return Err(format!("kind {other:?} is neither \"sequential\" nor \"concurrent\"")),
         };
-        Ok(Trace { start: file.start_content.unwrap_or_default(), end: file.end_content, agents })
+        Ok(Trace { start, end: file.end_content, agents })
     }
 
     /// How many transactions there are.
