@@ -117,7 +117,7 @@ impl Store for SqliteStore {
         room: usize,
     ) -> Pending<'_, Result<Vec<Arc<Revision>>, StoreError>> {
         let shared = self.shared.clone();
-        self.blocking(move || shared.some_revisions(document, from, to, Wanted { of: None, room }))
+        self.blocking(move || shared.some_revisions(document, from, to, Wanted::any(room)))
     }
 
     fn sent_by(
