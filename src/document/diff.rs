@@ -70,21 +70,22 @@ impl Trail {
                 at += len;
                 continue;
             }
-            let mut added = if let Part::Insert(text) = part { text } else { "" };
+            let removed: String;
+            let mut text = match part {
+                Part::Insert(text) => text,
+                _ => {
+                    removed = base.slice(at, len).collect();
+                    at += len;
+                    &removed
+                }
+            };
             let mut left = len;
             while left > 0 {
                 let credit = *credits.next().expect("every mark has its credits");
-                let len = credit.mark.len;
-                let text = if change == Change::Added {
-                    let (head, tail) = split_at(added, len);
-                    added = tail;
-                    head.to_owned()
-                } else {
-                    at += len;
-                    base.slice(at - len, len).collect()
-                };
-                runs.push(Run { change, len, text: Some(text), credit: Some(credit) });
-                left -= len;
+                let (head, tail) = split_at(text, credit.mark.len);
+                runs.push(Run { change, len: credit.mark.len, text: Some(head.to_owned()), credit: Some(credit) });
+                text = tail;
+                left -= credit.mark.len;
             }
         }
         runs
