@@ -48,7 +48,7 @@ macro_rules! limits {
 }
 
 limits! {
-    /// TCP connections that are open, of everyone together. An idle one takes some 7 KiB, so that all of them leave a small
+    /// TCP connections that are open, of everyone together. An idle one takes some 6.4 KiB, so that all of them leave a small
     /// machine its memory. It is lowered at start to what the limit on open files leaves room for.
     connections: usize = 50_000, "connections";
     /// TCP connections that are open from one address (of IPv6, from one /64): a large office behind one address fits in, and

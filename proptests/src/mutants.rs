@@ -1,12 +1,13 @@
 //! Planted bugs: each patch of `proptests/mutants` breaks the code in one way, and the suites must notice.
 //!
 //! `cargo run --release -p proptests -- mutants` applies them one at a time to a copy of the tree that has a target
-//! directory of its own, runs the suites from the cheapest on until one fails, and prints who caught what.
+//! directory of its own, runs the suites from the cheapest on until one fails, prints who caught what, and sees that those
+//! suites pass without a bug.
 
 mod shell;
 mod suites;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -118,7 +119,7 @@ pub fn hunt(wanted: &[String], patience: Duration) -> Result<String, String> {
     }
     let mut noticed = Noticed::read(tree.join("../noticed"));
     println!("| planted bug | caught by | test | seconds | of processor time |\n|---|---|---|---|---|");
-    let mut free = Vec::new();
+    let (mut free, mut caught_by) = (Vec::new(), BTreeSet::new());
     for mutant in &mutants {
         let (began, spent) = (Instant::now(), shell::spent_by_children());
         mutant.apply(&tree, false)?;
@@ -129,6 +130,7 @@ pub fn hunt(wanted: &[String], patience: Duration) -> Result<String, String> {
         match fate {
             Fate::Caught { suite, by } => {
                 println!("| {name}: {title} | `{suite}` | {by} | {took} |");
+                caught_by.insert(suite.clone());
                 noticed.note(name, suite);
             }
             Fate::Free => {
@@ -142,11 +144,24 @@ pub fn hunt(wanted: &[String], patience: Duration) -> Result<String, String> {
             }
         }
     }
-    if free.is_empty() {
-        Ok(format!("all {} planted bugs were caught", mutants.len()))
+    let blind = fail_unbroken(&tree, &suites, &caught_by);
+    if !blind.is_empty() {
+        Err(format!("these suites fail without a planted bug too, and say nothing: {}", blind.join(", ")))
+    } else if free.is_empty() {
+        Ok(format!("all {} planted bugs were caught, by suites that pass without them", mutants.len()))
     } else {
         Err(format!("{} of {} planted bugs were not caught: {}", free.len(), mutants.len(), free.join(", ")))
     }
+}
+
+/// Those of the suites named that fail on the tree as it is.
+fn fail_unbroken<'s>(tree: &Path, suites: &'s [Suite], named: &BTreeSet<String>) -> Vec<&'s str> {
+    let fails = |suite: &&Suite| {
+        let build = suite.build(tree).map(|build| run(build, FIRST_BUILD));
+        let test = run(suite.test(tree), FIRST_BUILD);
+        !matches!((build, test), (None | Some(Ended::Well), Ended::Well))
+    };
+    suites.iter().filter(|suite| named.contains(suite.name())).filter(fails).map(Suite::name).collect()
 }
 
 /// Which suite noticed each bug the last time, kept beside the copy of the tree.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::OpenError;
 use super::authority::{Input, ReplyTo, Submission};
-use super::live::{Arrival, Ended, FollowerId, Live, Reset, State};
+use super::follower::{Arrival, FollowerId};
+use super::live::{Ended, Live, Reset, State};
 use super::presence::{PresenceChange, PresenceState, Stamp};
 use super::signal::{Signal, Token};
 use crate::document::{

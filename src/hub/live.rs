@@ -1,6 +1,6 @@
 //! One open document, as everyone who has it open shares it: the authority changes it, readers take from it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -10,13 +10,10 @@ use tokio::time::{Duration, Instant};
 
 use super::authority::{Input, Outcome, ReplyTo, Submission};
 use super::branch::Bridges;
-use super::follow::Reply;
+use super::follower::{Arrival, Follower, FollowerId};
 use super::presence::Presence;
-use super::signal::{Signal, Token};
 use super::{Hub, OpenError};
-use crate::document::{
-    Author, Chain, ClientKey, Document, Edit, Identity, Place, Revision, Snapshot, Stretch, Taken, Version,
-};
+use crate::document::{Chain, ClientKey, Document, Edit, Identity, Place, Revision, Snapshot, Stretch, Taken, Version};
 use crate::store::{BranchPoint, Found, Incarnation, Kept, StoreError};
 
 /// Clients remembered for whoever asks, beyond those who have the document open.
@@ -53,58 +50,6 @@ pub(super) struct State {
     pub(super) ended: Option<Ended>,
 }
 
-/// Which follower of a document.
-pub(super) type FollowerId = u64;
-
-/// What a document keeps for one reader: a bell and what is for this reader alone. Its place in the log is its own.
-pub(super) struct Follower {
-    pub(super) client: ClientKey,
-    pub(super) author: Arc<Author>,
-    signal: Arc<Signal>,
-    token: Token,
-    /// Whether the bell was rung since the reader last took. Keeps the bell's list short.
-    pub(super) rung: bool,
-    /// Revisions of this client not yet taken by the reader, so that each comes as an ack of its own. Bounded by the edits
-    /// in flight that a session allows.
-    pub(super) own: VecDeque<Arc<Revision>>,
-    /// Answers that are no revisions. Bounded likewise.
-    pub(super) replies: Vec<Reply>,
-    /// Edits submitted and not yet answered.
-    pub(super) outstanding: usize,
-    /// When the last of them was answered, and how long the reader thought about the next one the last time.
-    answered: Option<Instant>,
-    thought: Duration,
-}
-
-impl Follower {
-    /// The reader asks for an edit.
-    pub(super) fn submits(&mut self) {
-        if self.outstanding == 0 {
-            self.thought = self.answered.map_or(Duration::MAX, |answered| answered.elapsed());
-        }
-        self.outstanding += 1;
-    }
-
-    /// An edit was answered.
-    pub(super) fn answered(&mut self, now: Instant) {
-        self.outstanding -= 1;
-        self.answered = Some(now);
-    }
-
-    /// Until when the next edit is likely to come, if it is within `window` of the last answer.
-    fn awaited_until(&self, window: Duration) -> Option<Instant> {
-        let prompt = self.outstanding == 0 && self.thought <= window;
-        self.answered.filter(|_| prompt).map(|answered| answered + window)
-    }
-
-    pub(super) fn ring(&mut self) {
-        if !self.rung {
-            self.rung = true;
-            self.signal.ring(self.token);
-        }
-    }
-}
-
 /// Why a document is no longer open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
@@ -118,14 +63,6 @@ pub enum Ended {
     Failed,
     /// The log cannot be read.
     Store(StoreError),
-}
-
-/// What a reader brings when it begins to follow.
-pub(super) struct Arrival {
-    pub(super) client: ClientKey,
-    pub(super) author: Arc<Author>,
-    pub(super) signal: Arc<Signal>,
-    pub(super) token: Token,
 }
 
 impl Live {
@@ -188,7 +125,7 @@ impl Live {
     }
 
     /// Whether it left memory, so that it must be opened anew.
-    pub fn is_retired(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         self.state.lock().ended.is_some()
     }
 
@@ -320,19 +257,7 @@ impl Live {
         state.next_follower += 1;
         state.by_client.entry(arrival.client).or_default().push(id);
         state.presence.join(&arrival.author);
-        let follower = Follower {
-            client: arrival.client,
-            author: arrival.author,
-            signal: arrival.signal,
-            token: arrival.token,
-            rung: false,
-            own: VecDeque::new(),
-            replies: Vec::new(),
-            outstanding: 0,
-            answered: None,
-            thought: Duration::MAX,
-        };
-        state.followers.insert(id, follower);
+        state.followers.insert(id, Follower::new(arrival));
         self.tell_presence(&mut state);
         Ok((id, state))
     }

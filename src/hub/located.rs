@@ -18,7 +18,7 @@ impl Hub {
     /// Where a document is. It is not opened for that.
     pub async fn locate(self: &Arc<Self>, id: &DocumentId) -> Result<Located, OpenError> {
         let open = self.entries.lock().get(id).and_then(|entry| entry.live.get().cloned());
-        if let Some(live) = open.filter(|live| !live.is_retired()) {
+        if let Some(live) = open.filter(|live| !live.has_ended()) {
             return Ok(Located::Open(live));
         }
         let found = self.store.find(id).await?.ok_or_else(|| OpenError::Unknown(id.to_string()))?;

@@ -3,6 +3,7 @@
 mod authority;
 mod branch;
 mod follow;
+mod follower;
 mod live;
 mod located;
 mod past;
@@ -94,7 +95,7 @@ impl Drop for Claim<'_> {
         let mut entries = self.hub.entries.lock();
         let last = self.entry.claims.fetch_sub(1, Ordering::Relaxed) == 1;
         let same = entries.get(self.id).is_some_and(|there| Arc::ptr_eq(there, &self.entry));
-        if same && self.entry.live.get().map_or(last, |live| live.is_retired()) {
+        if same && self.entry.live.get().map_or(last, |live| live.has_ended()) {
             entries.remove(self.id);
         }
     }
@@ -190,7 +191,7 @@ impl Hub {
             let mut made = false;
             let live = claim.entry.live.get_or_try_init(|| self.load(id, creation, &mut made)).await?;
             // One that retired meanwhile leaves its entry with the claim; the next round makes a new one.
-            if !live.is_retired() {
+            if !live.has_ended() {
                 return Ok((live.clone(), made));
             }
         }

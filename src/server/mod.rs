@@ -16,6 +16,7 @@ mod origins;
 mod outbox;
 mod pace;
 mod problem;
+mod proxies;
 mod requests;
 mod rest;
 mod routes;
@@ -34,11 +35,11 @@ use compact_str::CompactString;
 use tracing::{info, warn};
 
 pub use access::{Access, Grant};
-pub use crowd::{BadNetwork, Network, Proxies};
 pub use echo::echo;
 pub use keeping::Policy;
 pub use listener::{Listener, bind};
 pub use origins::{BadOrigin, Origin, Origins};
+pub use proxies::{BadNetwork, Network, Proxies};
 pub(crate) use upgrade::READ_BUFFER;
 
 pub use tokens::{Audience, Claims, Entry, SECRET_BYTES, Secret, SecretError, Tokens};

@@ -186,8 +186,11 @@ pub fn failed_test(said: &str) -> Option<String> {
             return Some(format!("seed {seed}"));
         }
         let rust = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"));
-        let node =
+        // Node says "not ok 7 - name" where nobody reads along, and "✖ name (12 ms)" in a terminal.
+        let plain =
+            line.trim_start().strip_prefix("not ok ").and_then(|rest| rest.split_once(" - ")).map(|(_, name)| name);
+        let marked =
             line.trim_start().strip_prefix("✖ ").map(|rest| rest.rsplit_once(" (").map_or(rest, |(name, _)| name));
-        rust.or(node).map(|name| format!("`{name}`"))
+        rust.or(plain).or(marked).map(|name| format!("`{name}`"))
     })
 }

@@ -75,7 +75,7 @@ async fn a_document_leaves_memory_when_nobody_has_it_open() {
     drop(following);
     tokio::time::sleep(IDLE * 3).await;
     assert_eq!(world.hub.open_documents(), 0);
-    assert!(live.is_retired());
+    assert!(live.has_ended());
     // It comes back as it was, and takes edits.
     let again = world.open("d").await;
     assert_eq!((again.head(), again.now().content.to_string()), (Version(1), "x".to_owned()));
@@ -90,7 +90,7 @@ async fn a_document_that_is_used_stays_in_memory() {
         tokio::time::sleep(IDLE / 2).await;
         types(&live, seq, seq - 1).await;
     }
-    assert!(!live.is_retired());
+    assert!(!live.has_ended());
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::merging::MergeSubmission;
 use crate::document::{Edit, Refusal, Revision};
-use crate::hub::live::{Ended, FollowerId};
+use crate::hub::follower::FollowerId;
+use crate::hub::live::Ended;
 use crate::store::StoreError;
 
 /// What the ops of one batch may weigh, in bytes, and be more than one: more than people paste at a time, little beside what
