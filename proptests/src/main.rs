@@ -27,7 +27,7 @@ enum Command {
     /// Give the parsers mutated bytes and a server hostile messages, and say how they fared.
     Hostile {
         /// Mutated inputs to each target in process; requests are a thousandth of it.
-        #[arg(long, default_value_t = 25_000_000)]
+        #[arg(long, default_value_t = 34_000_000)]
         inputs: u64,
         /// Frames and requests to a live server.
         #[arg(long, default_value_t = 1_000_000)]

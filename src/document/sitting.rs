@@ -87,3 +87,24 @@ impl Sittings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sitting_that_may_begin_earlier_is_left_to_whoever_goes_on() {
+        let user = User { id: "a".into(), name: "A".into() };
+        let gathered = |read: u64| {
+            let mut sittings = Sittings::new(50, 9, None);
+            for version in (read + 1..=20).rev() {
+                let (version, time) = (Version(version), Time(10 * version));
+                assert!(sittings.take(&Entry { version, user: &user, time, added: 1, removed: 0 }));
+            }
+            let (whole, before) = sittings.finish(Version(read));
+            (whole.iter().map(|sitting| (sitting.from.0, sitting.to.0)).collect::<Vec<_>>(), before)
+        };
+        assert_eq!(gathered(7), (vec![], Version(20)));
+        assert_eq!(gathered(0), (vec![(0, 20)], Version::ZERO));
+    }
+}

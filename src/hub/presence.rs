@@ -275,4 +275,37 @@ mod tests {
         presence.announce();
         assert_eq!(presence.since(place).left, ["ben", "eva"]);
     }
+
+    #[test]
+    fn who_came_and_went_since_is_never_told() {
+        let mut presence = Presence::default();
+        let now = Instant::now();
+        ["ana", "ben"].iter().for_each(|name| presence.join(&person(name)));
+        presence.announce();
+        let place = presence.announced();
+        presence.join(&person("eva"));
+        presence.leave("ben", now);
+        presence.leave("eva", now);
+        presence.announce();
+        let change = presence.since(place);
+        assert_eq!((change.joined, change.left), (Vec::new(), vec!["ben".into()]));
+    }
+
+    #[test]
+    fn who_gets_a_place_in_the_list_comes_with_the_state_of_before() {
+        let mut presence = Presence::default();
+        let names: Vec<_> = (0..=LISTED_MAX).map(|n| format!("p{n}")).collect();
+        names.iter().for_each(|name| presence.join(&person(name)));
+        let last = &names[LISTED_MAX];
+        let state = PresenceState { version: Version(4), opaque: "{}".into(), cursors: Vec::new(), moved: false };
+        presence.set(last, Version(4), Some(state));
+        presence.announce();
+        let place = presence.announced();
+        presence.leave("p0", Instant::now());
+        presence.announce();
+        let change = presence.since(place);
+        let joined: Vec<_> = change.joined.iter().map(|(session, _)| session.as_str()).collect();
+        let states: Vec<_> = change.states.iter().map(|(session, version, _)| (session.as_str(), *version)).collect();
+        assert_eq!((joined, states), (vec![last.as_str()], vec![(last.as_str(), Version(4))]));
+    }
 }

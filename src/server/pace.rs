@@ -80,3 +80,26 @@ impl Pace {
         self.resumes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_pauses_with_what_fills_the_second() {
+        let limits = Limits { controls_per_second: 3, bytes_per_second: 100, ..Limits::default() };
+        let counted = |sizes: [usize; 3]| {
+            let mut pace = Pace::new(Instant::now());
+            sizes.map(|bytes| pace.count_control(bytes, &limits))
+        };
+        assert_eq!(counted([1, 1, 1]), [None, None, Some(named::controls_per_second)]);
+        assert_eq!(counted([50, 49, 0]), [None, None, Some(named::controls_per_second)]);
+        assert_eq!(counted([50, 50, 0])[1], Some(named::bytes_per_second));
+        let edit =
+            ClientMessage::parse(r#"{"type":"edit","doc":"d","version":1,"seq":1,"op":[1]}"#).expect("it is an edit");
+        let limits = Limits { edits_per_second: 2, ..Limits::default() };
+        let mut pace = Pace::new(Instant::now());
+        let met = [(); 2].map(|()| pace.count(Some(&edit), 9, &limits));
+        assert_eq!((met, pace.resumes().is_some()), ([None, Some(named::edits_per_second)], true));
+    }
+}

@@ -181,3 +181,17 @@ impl Entry {
 fn time(seconds: f64) -> Time {
     Time((seconds * 1000.0) as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_from_its_first_moment_and_until_its_last() {
+        let secret = Secret::of([7; SECRET_BYTES]);
+        let claims = Claims { sub: "ana".into(), name: None, exp: 20.5, nbf: Some(10.0), aud: None, docs: Vec::new() };
+        let (tokens, token) = (Tokens::new(&secret, None), secret.sign(&claims));
+        let good = |ms| tokens.check(&token, Time(ms), &Limits::default()).is_ok();
+        assert_eq!([9_999, 10_000, 20_499, 20_500].map(good), [false, true, true, false]);
+    }
+}

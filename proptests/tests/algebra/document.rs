@@ -206,6 +206,20 @@ fn what_is_not_in_memory_is_asked_for_once_it_matters() {
 }
 
 #[test]
+fn what_was_taken_while_the_log_was_read_is_newer_than_what_it_said() {
+    let mut source = Source::seeded(15);
+    let mut world = World::new();
+    let alice = ClientKey::of_client("alice");
+    let edit = world.insert(Some((alice, 7)), "x");
+    assert!(matches!(world.propose(&mut source, edit.clone()), Ok(Decision::Granted(_))));
+    world.commit().unwrap();
+    for older in [None, Some(Taken { seq: Seq(3), version: Version(0) })] {
+        world.document.learn(alice, older);
+        assert_eq!(world.propose(&mut source, edit.clone()).unwrap(), Decision::Repeated(Version(1)));
+    }
+}
+
+#[test]
 fn any_stretch_of_the_window_is_its_revisions() {
     let mut source = Source::seeded(15);
     let mut world = World::new();

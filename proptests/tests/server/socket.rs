@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use proptests::faulty::{Call, Fate, Faulty};
 use proptests::live::{Raw, Server, patient, secret};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -224,7 +225,7 @@ async fn a_bad_message_costs_only_itself() {
         (json!({"type": "close", "doc": "other"}), "not_open"),
         (json!({"type": "check", "doc": "other", "version": 1, "sum": "00000000"}), "not_open"),
         (json!({"type": "presence", "doc": "d", "version": 1}), "bad_message"),
-        (json!({"type": "presence", "doc": "d", "version": 7, "state": {}}), "version_ahead"),
+        (json!({"type": "presence", "doc": "d", "version": 2, "state": {}}), "version_ahead"),
         (json!({"type": "presence", "doc": "d", "version": 1, "state": "x".repeat(3000)}), "too_large"),
     ] {
         let kind = message["type"].clone();
@@ -388,6 +389,22 @@ async fn close_is_the_last_word_and_edits_before_it_are_taken() {
 }
 
 #[tokio::test]
+async fn while_an_edit_is_under_way_nothing_makes_close_the_last_word() {
+    let store = Faulty::new(|call| if call == Call::Append { Fate::Late(100) } else { Fate::Done });
+    let server = Server::with(store, Limits::default()).await;
+    let (mut ana, mut bo) = (server.client("ana").await, server.client("bo").await);
+    ana.open("d", "x").await;
+    bo.open("d", "").await;
+    ana.edit("d", 1, 1, json!([1, "y"])).await;
+    ana.say(json!({"type": "close", "doc": "d"})).await;
+    // Presence that comes meanwhile rings for her too.
+    bo.say(json!({"type": "presence", "doc": "d", "version": 1, "state": {}})).await;
+    assert_eq!(ana.hears("ack").await["version"], 2);
+    assert_eq!(ana.hears("closed").await["code"], "closed");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_client_that_closes_is_answered() {
     let server = Server::start().await;
     for greeted in [true, false] {
@@ -431,6 +448,11 @@ async fn a_check_tells_right_content_from_wrong() {
     }
     ana.say(json!({"type": "check", "doc": "d", "version": 2, "sum": "3610a686"})).await;
     assert_eq!(ana.hears("error").await["code"], "version_ahead");
+    // Of a version that the document has left nothing is said.
+    ana.edited("d", 1, 1, json!([5, "!"])).await;
+    ana.say(json!({"type": "check", "doc": "d", "version": 1, "sum": "3610a686"})).await;
+    ana.say(json!({"type": "check", "doc": "d", "version": 2, "sum": "00000000"})).await;
+    assert_eq!(ana.hears("diverged").await["version"], 2);
     server.stop().await;
 }
 

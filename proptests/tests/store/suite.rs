@@ -450,6 +450,30 @@ fn documents_are_listed_in_byte_order_with_where_they_are() {
 }
 
 #[test]
+fn what_is_appended_while_it_folds_is_there() {
+    block_on(async {
+        let world = World::new(Turn::Unfolded);
+        let (store, sqlite) = (world.store(), world.sqlite.as_ref().unwrap());
+        let mut scribe = Scribe::new("d", 27);
+        let document = world.create(&scribe).await;
+        let revisions = scribe.edits(600);
+        let mut folds = 0;
+        let mut appends = std::pin::pin!(async {
+            for revision in &revisions {
+                let at = Version(revision.version.0 - 1);
+                store.append(document, at, vec![revision.clone()]).await.unwrap();
+            }
+        });
+        // Edits come between what a fold has read and its commit, as they do where someone types.
+        while tokio::select! { biased; () = &mut appends => false, () = sqlite.fold_now() => true } {
+            folds += 1;
+        }
+        assert!(folds > 5, "of {folds} folds none was overtaken for certain");
+        assert_eq!(store.revisions(document, Version::ZERO, Version(600)).await.unwrap(), revisions);
+    });
+}
+
+#[test]
 fn a_removed_document_is_gone_and_its_name_is_free() {
     on_every_engine(async |mut world| {
         let (mut gone, mut other) = (Scribe::new("d", 21), Scribe::new("e", 22));

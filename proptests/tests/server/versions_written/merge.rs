@@ -283,6 +283,13 @@ async fn a_merge_whose_outcome_is_unknown_is_made_once() {
     assert_eq!(parent.now().content, branch.now().content);
     let last = parent.last_merge(&branch).await.expect("it answers").expect("it was merged");
     assert_eq!((last.branch.start, last.branch.end, last.parent.end), (Version(1), Version(10), parent.head()));
+    // And of the next merge that alone, once the parent went on in between.
+    Side::default().write(&parent, &mut source, &mut Typist::new(), 2).await;
+    Side::default().write(&branch, &mut source, &mut Typist::new(), 5).await;
+    let at = parent.head();
+    parent.merge(&branch).await.expect("it answers").expect("there is something to merge");
+    let last = parent.last_merge(&branch).await.expect("it answers").expect("it was merged");
+    assert_eq!((last.branch, last.parent), (Version(10)..Version(15), at..parent.head()));
 }
 
 #[tokio::test]

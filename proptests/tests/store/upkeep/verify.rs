@@ -270,6 +270,29 @@ async fn what_is_whole_but_wrong_is_found_by_computing_it_anew() {
 }
 
 #[tokio::test]
+async fn a_block_that_is_whole_and_another_documents_is_found() {
+    // Two stores whose documents differ in what was written alone: their blocks are sealed under the same place.
+    let [directory, other] = [1, 2].map(|_| tempfile::tempdir().unwrap());
+    for (directory, seed) in [(&directory, 1), (&other, 2)] {
+        let store = open(directory.path());
+        let mut scribe = Scribe::new("d", seed);
+        let Ok(Created::New(number)) = store.create(scribe.identity().clone(), None).await else { panic!("it is new") };
+        store.append(number, Version::ZERO, scribe.edits(600)).await.unwrap();
+        store.fold_now().await;
+        store.close().await;
+    }
+    let which = "document = 1 AND level = 0 AND place = 2";
+    let body: Vec<u8> =
+        sql(other.path()).query_row(&format!("SELECT body FROM blocks WHERE {which}"), [], |row| row.get(0)).unwrap();
+    assert_eq!(
+        sql(directory.path()).execute(&format!("UPDATE blocks SET body = ?1 WHERE {which}"), [body]).unwrap(),
+        1
+    );
+    let due = "document d, versions 129 to 192: their block is not what they give when they are composed";
+    assert_eq!(wrong_with(directory.path()), [due]);
+}
+
+#[tokio::test]
 async fn a_store_is_verified_beside_its_server_and_what_is_none_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
