@@ -229,3 +229,38 @@ impl From<Denied> for Problem {
         Problem::new(denied.code, denied.message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ana() -> Caller {
+        let grant = |prefix: &str, access| Grant { prefix: prefix.into(), access };
+        let grants = vec![grant("notes.", Access::Admin), grant("notes.hr.", Access::Read), grant("x", Access::Write)];
+        Caller::by_token(User { id: "ana".into(), name: "Ana".into() }, grants, Time(1_000))
+    }
+
+    #[test]
+    fn under_a_prefix_no_more_is_given_than_to_the_least_of_its_documents() {
+        let given = |prefix, needs| ana().ask(Asks { needs, about: About::Prefix(prefix) }, Time(0)).is_ok();
+        for (prefix, admin, read) in [
+            ("notes.", false, true),
+            ("notes.h", false, true),
+            ("notes.hr.", false, true),
+            ("notes.team.", true, true),
+            ("note", false, false),
+            ("", false, false),
+        ] {
+            let found = (given(prefix, Needs::Admin), given(prefix, Needs::Read));
+            assert_eq!(found, (admin, read), "{prefix:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_given_from_the_moment_on_in_which_a_token_ends() {
+        let (ana, id) = (ana(), "notes.a".parse().expect("it is an id"));
+        let asked = |now| ana.ask(Asks { needs: Needs::Read, about: About::Document(&id) }, Time(now));
+        assert_eq!(asked(999), Ok(()));
+        assert_eq!(asked(1_000).map_err(|denied| denied.code), Err(Code::Unauthorized));
+    }
+}

@@ -217,6 +217,16 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_through_a_proxy_counts_for_their_own_address_and_until_they_go() {
+        let (crowd, limits) = (Arc::new(Crowd::default()), Limits { connections_per_address: 1, ..Limits::default() });
+        let connect = || crowd.connect_through(ip("10.0.0.1"), &limits);
+        let first = connect().unwrap();
+        assert_eq!(connect().err(), Some(Over(named::connections_per_address)));
+        drop(first);
+        assert!(connect().is_ok());
+    }
+
+    #[test]
     fn a_line_of_ipv6_is_one_address() {
         assert_eq!(neighbourhood(ip("2001:db8::1")), neighbourhood(ip("2001:db8::ffff:1")));
         assert_ne!(neighbourhood(ip("2001:db8::1")), neighbourhood(ip("2001:db8:0:1::1")));

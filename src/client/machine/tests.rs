@@ -281,6 +281,26 @@ fn a_gap_between_versions_takes_the_text_anew_and_hands_back_what_is_unsent() {
 }
 
 #[test]
+fn what_was_missed_and_does_not_lead_where_it_should_is_not_believed() {
+    let missed = json!([revision(1, json!(["x"]))]);
+    for opened in [
+        (2, json!({"revisions": missed})),
+        (1, json!({"revisions": missed, "chain": chain(9)})),
+        // Taken, and not among what was missed.
+        (1, json!({"revisions": missed, "taken": {"seq": 1, "version": 1}})),
+    ] {
+        let mut alice = alice("");
+        alice.types(0, "a");
+        alice.disconnects();
+        alice.connects();
+        alice.said();
+        let (version, rest) = opened.clone();
+        alice.hears_opened(version, rest);
+        assert_eq!(alice.said(), ["open afresh pending 1"], "{opened:?}");
+    }
+}
+
+#[test]
 fn an_edit_taken_before_a_reset_is_acknowledged_and_not_handed_back() {
     let mut alice = alice("");
     alice.types(0, "a");
@@ -344,6 +364,9 @@ fn a_refused_edit_is_handed_back_with_what_was_typed_on_it_and_seqs_go_on_rising
 #[test]
 fn a_text_that_differs_from_the_servers_is_taken_anew() {
     let mut alice = alice("abc");
+    // Of a version that the text has left, it says nothing about the text.
+    alice.hears(json!({"type": "diverged", "version": 7}));
+    assert_eq!(alice.said(), [""; 0]);
     alice.does(|machine| machine.check());
     assert_eq!(alice.said(), [r#"{"type":"check","doc":"notes","version":0,"sum":"352441c2"}"#]);
     alice.hears(json!({"type": "diverged", "version": 0}));

@@ -293,6 +293,21 @@ async fn a_merge_whose_outcome_is_unknown_is_made_once() {
 }
 
 #[tokio::test]
+async fn in_a_branch_everyone_begins_to_count_anew() {
+    let server = Server::start().await;
+    let mut ana = server.client("ana").await;
+    ana.open("d", "x").await;
+    for seq in 1..4 {
+        ana.edited("d", seq, seq, json!([seq, "y"])).await;
+    }
+    let (status, _) = ask(&server, "POST", "d/branches", json!({"id": "b"})).await;
+    assert_eq!(status, 201);
+    assert_eq!(ana.open("b", "").await["taken"], Value::Null);
+    assert_eq!(ana.edited("b", 4, 1, json!([4, "z"])).await["version"], 5);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn of_merges_asked_for_at_once_one_is_made() {
     let world = hub(Arc::new(MemoryStore::new()));
     let creation = Creation { kind: Kind::Text, content: "The quick fox".into(), author: author(0) };
