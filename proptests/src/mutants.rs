@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use self::shell::{Ended, copy_tree, run};
 use self::suites::Suite;
 
-/// How long the first build of a new copy may take.
-const FIRST_BUILD: Duration = Duration::from_secs(3_600);
+/// How long what is no hunt may take: the first build of a new copy, and a suite without a bug.
+const UNHUNTED: Duration = Duration::from_secs(3_600);
 
 /// A planted bug.
 pub struct Mutant {
@@ -70,24 +70,27 @@ impl Mutant {
         let mut suites: Vec<_> = suites.iter().filter(|suite| suite.is_of_client() == self.in_client).collect();
         suites.sort_by_key(|suite| Some(suite.name()) != noticed.map(String::as_str));
         for suite in suites {
-            let left = patience.saturating_sub(began.elapsed());
-            // What does not compile says nothing about the suites.
-            match suite.build(tree).map(|build| run(build, left)) {
-                Some(Ended::Failed(said)) => return Fate::DoesNotCompile(said),
-                Some(Ended::TooLate) => return Fate::Free,
-                None | Some(Ended::Well) => {}
-            }
-            let left = patience.saturating_sub(began.elapsed());
-            match run(suite.test(tree), left) {
-                Ended::Well => {}
-                Ended::Failed(said) => {
+            match try_suite(suite, tree, patience.saturating_sub(began.elapsed())) {
+                Ok(Ended::Well) => {}
+                Ok(Ended::Failed(said)) => {
                     let by = suites::failed_test(&said).unwrap_or_else(|| "(all of it)".into());
                     return Fate::Caught { suite: suite.name().to_owned(), by };
                 }
-                Ended::TooLate => return Fate::Free,
+                Ok(Ended::TooLate) => return Fate::Free,
+                Err(said) => return Fate::DoesNotCompile(said),
             }
         }
         Fate::Free
+    }
+}
+
+/// Builds and runs a suite. Fails with what the compiler said if it does not compile, which says nothing about the suite.
+fn try_suite(suite: &Suite, tree: &Path, patience: Duration) -> Result<Ended, String> {
+    let began = Instant::now();
+    match suite.build(tree).map(|build| run(build, patience)) {
+        Some(Ended::Failed(said)) => Err(said),
+        Some(Ended::TooLate) => Ok(Ended::TooLate),
+        None | Some(Ended::Well) => Ok(run(suite.test(tree), patience.saturating_sub(began.elapsed()))),
     }
 }
 
@@ -113,7 +116,7 @@ pub fn hunt(wanted: &[String], patience: Duration) -> Result<String, String> {
         .collect();
     // So that the first bug's time is not that of building every dependency.
     if let Some(build) = suites.first().and_then(|suite| suite.build(&tree))
-        && let Ended::Failed(said) = run(build, FIRST_BUILD)
+        && let Ended::Failed(said) = run(build, UNHUNTED)
     {
         return Err(format!("the tree does not build unbroken:\n{said}"));
     }
@@ -156,11 +159,7 @@ pub fn hunt(wanted: &[String], patience: Duration) -> Result<String, String> {
 
 /// Those of the suites named that fail on the tree as it is.
 fn fail_unbroken<'s>(tree: &Path, suites: &'s [Suite], named: &BTreeSet<String>) -> Vec<&'s str> {
-    let fails = |suite: &&Suite| {
-        let build = suite.build(tree).map(|build| run(build, FIRST_BUILD));
-        let test = run(suite.test(tree), FIRST_BUILD);
-        !matches!((build, test), (None | Some(Ended::Well), Ended::Well))
-    };
+    let fails = |suite: &&Suite| !matches!(try_suite(suite, tree, UNHUNTED), Ok(Ended::Well));
     suites.iter().filter(|suite| named.contains(suite.name())).filter(fails).map(Suite::name).collect()
 }
 

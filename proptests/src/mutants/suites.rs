@@ -187,10 +187,9 @@ pub fn failed_test(said: &str) -> Option<String> {
         }
         let rust = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"));
         // Node says "not ok 7 - name" where nobody reads along, and "✖ name (12 ms)" in a terminal.
-        let plain =
-            line.trim_start().strip_prefix("not ok ").and_then(|rest| rest.split_once(" - ")).map(|(_, name)| name);
-        let marked =
-            line.trim_start().strip_prefix("✖ ").map(|rest| rest.rsplit_once(" (").map_or(rest, |(name, _)| name));
+        let line = line.trim_start();
+        let plain = line.strip_prefix("not ok ").and_then(|rest| rest.split_once(" - ")).map(|(_, name)| name);
+        let marked = line.strip_prefix("✖ ").map(|rest| rest.rsplit_once(" (").map_or(rest, |(name, _)| name));
         rust.or(plain).or(marked).map(|name| format!("`{name}`"))
     })
 }

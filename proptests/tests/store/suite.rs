@@ -468,7 +468,7 @@ fn what_is_appended_while_it_folds_is_there() {
         while tokio::select! { biased; () = &mut appends => false, () = sqlite.fold_now() => true } {
             folds += 1;
         }
-        assert!(folds > 5, "of {folds} folds none was overtaken for certain");
+        assert!(folds > 5, "{folds} folds are too few for one to be overtaken for certain");
         assert_eq!(store.revisions(document, Version::ZERO, Version(600)).await.unwrap(), revisions);
     });
 }

@@ -293,21 +293,6 @@ async fn a_merge_whose_outcome_is_unknown_is_made_once() {
 }
 
 #[tokio::test]
-async fn in_a_branch_everyone_begins_to_count_anew() {
-    let server = Server::start().await;
-    let mut ana = server.client("ana").await;
-    ana.open("d", "x").await;
-    for seq in 1..4 {
-        ana.edited("d", seq, seq, json!([seq, "y"])).await;
-    }
-    let (status, _) = ask(&server, "POST", "d/branches", json!({"id": "b"})).await;
-    assert_eq!(status, 201);
-    assert_eq!(ana.open("b", "").await["taken"], Value::Null);
-    assert_eq!(ana.edited("b", 4, 1, json!([4, "z"])).await["version"], 5);
-    server.stop().await;
-}
-
-#[tokio::test]
 async fn of_merges_asked_for_at_once_one_is_made() {
     let world = hub(Arc::new(MemoryStore::new()));
     let creation = Creation { kind: Kind::Text, content: "The quick fox".into(), author: author(0) };
@@ -426,6 +411,7 @@ async fn an_edit_of_a_branch_is_no_repeat_of_one_of_its_parent() {
     let (_, first) = ask(&server, "POST", "p/edits", edit(0, json!(["a"]))).await;
     assert_eq!(first["version"], 1);
     assert_eq!(ask(&server, "POST", "p/branches", json!({"id": "b"})).await.0, 201);
+    assert_eq!(server.client("ana").await.open("b", "").await["taken"], Value::Null);
     let (status, second) = ask(&server, "POST", "b/edits", edit(1, json!([1, "b"]))).await;
     assert_eq!((status, &second["version"]), (200, &json!(2)), "{second}");
     let content = server.http("GET", "/v1/docs/b/content", &[], "").await;
