@@ -1,7 +1,9 @@
 //! The newest part of a document's log, in memory: single revisions, and composed blocks of 8 and 64 over them.
 //!
 //! What is older is read from the store, as blocks of 64 and up. A block is composed once, when its last revision arrives.
-//! The window is bounded by revisions, and by what they weigh: some revisions are as large as a document.
+//! Blocks of 64 stay for longer than the revisions under them: the store has to compose what is not in pages yet, so whoever
+//! missed thousands of revisions is brought up to date from here. All of it is bounded by revisions, and by what they weigh:
+//! some revisions are as large as a document.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,18 +17,21 @@ const LEVELS: usize = 2;
 const CUT: u64 = FAN_OUT.pow(LEVELS as u32);
 /// How many revisions stay when the window is cut: enough for everyone who is only a moment behind.
 const KEEP: u64 = 512;
+/// How many revisions the blocks of 64 reach back: about as many keystrokes as the store's journal holds before it is folded.
+const REACH: u64 = 16_384;
 /// How much revisions and blocks may weigh together, in bytes: thousands of keystrokes, or some large pastes. The newest
 /// revision is kept whatever it weighs.
 const WEIGHT_MAX: usize = 32 << 20;
 
-/// The revisions `(start, head]`.
+/// The revisions `(start, head]`, and blocks of 64 that end where they begin.
 #[derive(Debug)]
 pub struct History {
     /// Version before the first revision here.
     start: Version,
     /// Revision `start + 1 + i` is at `i`.
     revisions: VecDeque<Arc<Revision>>,
-    /// `blocks[0]` of 8 and `blocks[1]` of 64, in order and without a hole from the first that lies in the window as a whole.
+    /// `blocks[0]` of 8, which lie in the window as a whole, and `blocks[1]` of 64, some of them older than it; each in order
+    /// and without a hole.
     blocks: [VecDeque<Arc<Stretch>>; LEVELS],
     /// What all of them weigh, in bytes.
     weight: usize,
@@ -38,7 +43,7 @@ impl History {
         History { start, revisions: VecDeque::new(), blocks: Default::default(), weight: 0 }
     }
 
-    /// The version before the oldest revision here.
+    /// The version before the oldest single revision here.
     pub fn start(&self) -> Version {
         self.start
     }
@@ -78,24 +83,42 @@ impl History {
         if self.revisions.len() as u64 >= KEEP + CUT {
             self.begin_at(Version((self.start.0 / CUT + 1) * CUT));
         }
+        self.forget_blocks(1, Version(head.0.saturating_sub(REACH)));
         while self.weight > WEIGHT_MAX && self.revisions.len() > 1 {
-            self.begin_at(self.start.next());
+            // First what is older than the window: a window that is cut anywhere has no older blocks that lead to it.
+            self.forget_blocks(1, self.start);
+            if self.weight > WEIGHT_MAX {
+                self.begin_at(self.start.next());
+                self.forget_blocks(1, self.start);
+            }
         }
     }
 
-    /// Lets go of what is before a version, and of the blocks that begin there.
+    /// Lets go of the revisions before a version, and of the blocks of 8 that begin there.
     fn begin_at(&mut self, start: Version) {
         let gone = self.revisions.drain(..start.since(self.start) as usize);
         self.weight -= gone.map(|revision| revision.op.weight()).sum::<usize>();
-        for blocks in &mut self.blocks {
-            while let Some(block) = blocks.pop_front_if(|block| block.from < start) {
-                self.weight -= block.op.weight();
-            }
-        }
         self.start = start;
+        self.forget_blocks(0, start);
     }
 
-    /// The fewest pieces that lead from `from` to `to`. Both lie in the window.
+    /// Lets go of a level's blocks that begin before a version.
+    fn forget_blocks(&mut self, level: usize, before: Version) {
+        while let Some(block) = self.blocks[level].pop_front_if(|block| block.from < before) {
+            self.weight -= block.op.weight();
+        }
+    }
+
+    /// The first version at or after `from` from which [`History::pieces`] lead on. Nothing here is after the head.
+    pub fn reached_from(&self, from: Version) -> Version {
+        match self.blocks[1].front() {
+            _ if from >= self.start => from,
+            Some(oldest) if oldest.from < self.start => Version(from.max(oldest.from).0.next_multiple_of(CUT)),
+            _ => self.start,
+        }
+    }
+
+    /// The fewest pieces that lead from `from`, which [can be reached](History::reached_from), to `to` in the window.
     pub fn pieces(&self, from: Version, to: Version) -> Vec<Piece> {
         self.cover(from, to, LEVELS)
     }
@@ -107,14 +130,16 @@ impl History {
 
     /// As [`History::pieces`], with blocks of the lowest `levels` levels only.
     fn cover(&self, from: Version, to: Version, levels: usize) -> Vec<Piece> {
-        assert!(self.start <= from && to <= self.head(), "a place outside the window is read from the store");
+        let here = self.reached_from(from) == from && self.start <= to && to <= self.head();
+        assert!(here, "a place outside the window is read from the store");
         let mut pieces = Vec::new();
         let mut at = from.0;
         while at < to.0 {
             let block = (0..levels).rev().find_map(|level| {
                 let size = FAN_OUT.pow(level as u32 + 1);
+                let first = self.blocks[level].front().filter(|first| first.from.0 <= at)?.from.0;
                 (at.is_multiple_of(size) && at + size <= to.0)
-                    .then(|| self.blocks[level].get(((at - self.start.0.next_multiple_of(size)) / size) as usize))
+                    .then(|| self.blocks[level].get(((at - first) / size) as usize))
                     .flatten()
             });
             match block {

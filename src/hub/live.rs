@@ -162,7 +162,7 @@ impl Live {
     pub async fn bring_forward(&self, edit: &mut Edit, base: Version) -> Result<(), StoreError> {
         let start = self.state.lock().document.history().start();
         if base < start {
-            let stretches = self.hub.store.stretches(self.incarnation, base, start).await?;
+            let stretches = self.stretches(base, start).await?;
             edit.bring_forward(&stretches, &self.hub.settings.edit_limits);
         }
         Ok(())
@@ -232,9 +232,9 @@ impl Live {
         let (middle, newer) = {
             let state = self.state.lock();
             let history = state.document.history();
-            let middle = history.start().clamp(from, to);
-            // A stretch that ends before the window has nothing of it in memory.
-            let in_memory = history.start() <= middle;
+            // What ends before the window of single revisions is read as a whole: memory need not have its end.
+            let in_memory = history.start() <= to;
+            let middle = if in_memory { history.reached_from(from) } else { to };
             (middle, if in_memory { history.pieces(middle, to) } else { Vec::new() })
         };
         let mut stretches = Vec::new();

@@ -249,6 +249,41 @@ fn any_stretch_of_the_window_is_its_revisions() {
         let one_by_one = (from < to).then(|| world.stretch(Version(from), Version(to)));
         assert_eq!(history.stretch(Version(from), Version(to)), one_by_one);
     }
+    // What is older than the window is reached from the next block of 64, wherever it is to lead in the window.
+    for _ in 0..200 {
+        let (from, to) = (source.below(start), Version(start + source.below(head - start + 1)));
+        let reached = history.reached_from(Version(from));
+        assert_eq!(reached.0, from.next_multiple_of(64));
+        let one_by_one = (reached < to).then(|| world.stretch(reached, to));
+        assert_eq!(history.stretch(reached, to), one_by_one);
+    }
+}
+
+#[test]
+fn blocks_of_64_reach_back_for_thousands_of_revisions_and_no_further() {
+    const REACH: u64 = 16_384;
+    let mut history = History::new(Version(100));
+    let author = Arc::new(Author { session: None, user: User { id: "u".into(), name: "".into() } });
+    let mut before = 0;
+    for version in 101..=REACH + 1_000 {
+        let op = TextOp::splice(version - 101, 0, 0, "x").unwrap();
+        let (time, chain) = (Time(version), Chain(version));
+        let revision = Revision { version: Version(version), op, author: author.clone(), origin: None, time, chain };
+        history.push(Arc::new(revision));
+        let oldest = history.reached_from(Version::ZERO);
+        // The first whole block begins at 128; until the window moves on, what is before it is there singly.
+        let expected = if history.start().0 == 100 { 100 } else { version.saturating_sub(REACH).max(128) };
+        let expected = if expected == 100 { 100 } else { expected.next_multiple_of(64) };
+        assert_eq!(oldest.0, expected, "at {version}");
+        assert_eq!(history.reached_from(history.start()), history.start());
+        if version % 97 == 0 {
+            let stretch = history.stretch(oldest, Version(version)).expect("it is not empty");
+            assert_eq!((stretch.from, stretch.to, stretch.chain), (oldest, Version(version), chain));
+            assert_eq!((stretch.op.base_len(), stretch.op.target_len()), (oldest.0 - 100, version - 100));
+        }
+        assert!(before <= oldest.0);
+        before = oldest.0;
+    }
 }
 
 #[test]
@@ -272,6 +307,8 @@ fn the_window_is_bounded_by_what_it_weighs_and_still_whole() {
         assert_eq!(head, Version(version));
         assert!(history.weight() <= WEIGHT_MAX || start.next() == head, "{} bytes at {head}", history.weight());
         cut |= start.0 % 64 != 0;
+        let oldest = history.reached_from(Version::ZERO);
+        assert!(oldest <= start && history.stretch(oldest, head).is_some_and(|stretch| stretch.from == oldest));
         let from = Version(start.0 + source.below(head.since(start)));
         let pieces = history.pieces(from, head);
         assert!(pieces.len() <= 28 + head.since(from) as usize / 64, "{} pieces from {from} to {head}", pieces.len());

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use proptests::Source;
 use proptests::faulty::{Call, Fate, Faulty};
 use proptests::live::secret;
 use variorum::document::{
-    Author, ClientKey, DocumentId, Edit, EditLimits, Kind, Origin, Place, SentOp, Seq, User, Version,
+    Author, ClientKey, DocumentId, Edit, EditLimits, Kind, Origin, Place, SentOp, Seq, Stretch, User, Version,
 };
 use variorum::hub::{Body, Creation, Delivery, Following, Hub, Live, OpenError, Outcome, Settings, Signal, System};
 use variorum::limits::Limits;
@@ -143,6 +144,21 @@ async fn opening_reads_the_last_snapshot_and_what_follows_it() {
     for version in [0, 1, 63, 64, 65, 8191, 8192, 8193, typed] {
         let past = live.snapshot_at(Version(version)).await.expect("it is read");
         assert_eq!(past.content.len(), version);
+    }
+    // Whatever part of its history is asked for is what the log says, if it comes from memory, from the store, or from both.
+    for seq in typed + 1..=typed + 1_400 {
+        types(&live, seq, seq).await;
+    }
+    let head = live.head();
+    let mut source = Source::seeded(64);
+    for oldest in [0, SNAPSHOT_EVERY - 100, SNAPSHOT_EVERY, head.0 - 700] {
+        for _ in 0..60 {
+            let from = Version(oldest + source.below(head.0 - oldest));
+            let to = Version(from.0 + 1 + source.below(head.0 - from.0));
+            let parts = world.store.stretches(live.incarnation(), from, to).await.expect("it is read");
+            let read = live.stretch(from, to).await.expect("it is read");
+            assert_eq!(read, Stretch::join_all(parts), "{from} to {to}");
+        }
     }
 }
 
