@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Shared;
 use super::fold::RESTART_AT;
 use super::mark::{Mark, MarkFile};
+use super::pace::LOOK_AT_LOG;
 use super::readers::Reader;
 use super::recover::{Journal, read_journal};
 use super::requests::{Answer, Edit, Request};
@@ -74,7 +75,8 @@ impl Writer {
         mark: MarkFile,
         pen: Result<(Reader, Journal), String>,
     ) -> Self {
-        let room = Room::new(&shared.directory.database, RESTART_AT);
+        // It grows past that length until it is looked at.
+        let room = Room::new(&shared.directory.database, RESTART_AT + LOOK_AT_LOG as u64);
         let mut writer = Writer {
             shared,
             requests,
