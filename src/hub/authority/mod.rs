@@ -12,6 +12,7 @@ mod input;
 mod merging;
 mod snapshots;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -86,6 +87,9 @@ impl Authority {
     async fn run(mut self) {
         let guard = EndOnDrop(self.live.clone());
         let mut inputs = Vec::with_capacity(8);
+        let idle_timeout = self.live.hub.settings.idle_timeout;
+        // Moved only when it rings: a busy document puts off its end with every batch.
+        let mut idle = pin!(sleep_until(self.idle_since + idle_timeout));
         let ended = loop {
             self.snapshots.keep_next(&self.live);
             tokio::select! {
@@ -99,8 +103,9 @@ impl Authority {
                 }
                 () = at(self.announcing.due) => {}
                 () = at(self.settle_due) => if self.settle().await { break Ended::Deleted },
-                () = sleep_until(self.idle_since + self.live.hub.settings.idle_timeout) => {
-                    if self.retire() { break Ended::Retired }
+                () = &mut idle => {
+                    if self.idle_since + idle_timeout <= Instant::now() && self.retire() { break Ended::Retired }
+                    idle.as_mut().reset(self.idle_since + idle_timeout);
                 }
             }
             if inputs.iter().any(|input| matches!(input, Input::Edit(_))) {
