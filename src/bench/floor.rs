@@ -57,8 +57,9 @@ pub(super) struct Sizes {
     pub(super) revision_more: usize,
     /// How much longer than an edit's frame its record in the log is.
     pub(super) record_more: usize,
-    /// How many edits share a sync, where people type as fast as they are answered: as many are waited for.
-    pub(super) group: usize,
+    /// How many edits share a sync, where people type as fast as they are answered: so many are waited for, and no more are
+    /// taken. Else a sync is for whoever is there.
+    pub(super) group: Option<usize>,
 }
 
 /// What a connection says first, and again when the sizes are known better.
@@ -125,12 +126,16 @@ impl Floor {
         while let Ok(first) = waiting.recv() {
             let group = first.sizes.group;
             let mut batch = vec![first];
-            while batch.len() < group
-                && let Ok(next) = waiting.recv_timeout(COMPANY)
-            {
-                batch.push(next);
+            match group {
+                Some(group) => {
+                    while batch.len() < group
+                        && let Ok(next) = waiting.recv_timeout(COMPANY)
+                    {
+                        batch.push(next);
+                    }
+                }
+                None => batch.extend(waiting.try_iter()),
             }
-            batch.extend(waiting.try_iter());
             bytes.clear();
             for edit in &batch {
                 bytes.extend_from_slice(edit.frame.as_bytes());

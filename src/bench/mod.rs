@@ -32,11 +32,11 @@ use typists::Typists;
 pub struct Flags {
     #[command(subcommand)]
     workload: Workload,
-    /// Seconds that people type, on the server and on the floor each
-    #[arg(long, global = true, default_value_t = 5.0)]
+    /// Seconds that people type in each round, on the server and on the floor each
+    #[arg(long, global = true, default_value_t = 2.0)]
     seconds: f64,
     /// How often server and floor take turns; medians are told
-    #[arg(long, global = true, default_value_t = 3)]
+    #[arg(long, global = true, default_value_t = 9)]
     rounds: usize,
     /// Measure the server alone
     #[arg(long, global = true)]

@@ -156,7 +156,7 @@ impl Report {
         self.server.iter().for_each(|figures| println!("  server {}", figures.line()));
         self.floor.iter().for_each(|figures| println!("  floor  {}", figures.line()));
         self.figures.iter().for_each(|measured| println!("{}", measured.line()));
-        println!("  every client's text is the server's: {} documents", self.documents_compared);
+        println!("  documents whose text is the server's on every client: {}", self.documents_compared);
     }
 }
 

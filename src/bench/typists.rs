@@ -101,9 +101,9 @@ impl Typists {
     }
 
     /// How many edits shared a sync on the server. People at a keyboard come when they come: nobody is waited for.
-    fn group(&self, warm_up: &Window) -> usize {
-        let per_sync = warm_up.syncs.map_or(1, |syncs| warm_up.tally.edits / syncs.max(1));
-        if self.rate == Rate::FlatOut { per_sync.max(1) as usize } else { 1 }
+    fn group(&self, warm_up: &Window) -> Option<usize> {
+        let syncs = warm_up.syncs.filter(|_| self.rate == Rate::FlatOut)?;
+        Some((warm_up.tally.edits as f64 / syncs.max(1) as f64).round() as usize)
     }
 
     /// The same people, on the floor.
