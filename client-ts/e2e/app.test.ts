@@ -127,6 +127,24 @@ test("offline, reloaded, the server killed, and back: nothing is lost or doubled
   await proxy.stop();
 });
 
+test("a document of which nothing is unsent says offline that it waits, and opens when there is a network", async () => {
+  const proxy = new Proxy(server, seeded(1));
+  await proxy.start();
+  const ana = await someone("Ana");
+  await ana.open(proxy.url, "waiting");
+  await ana.text.click();
+  await ana.page.keyboard.type("all sent");
+  await ana.saved();
+  await ana.page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
+  proxy.down();
+  await ana.page.reload();
+  await ana.page.locator('.saving[data-sync="offline"]').waitFor();
+  await ana.page.getByText("It opens when you are back.").waitFor();
+  await proxy.up();
+  await eventually(async () => (await ana.read()) === "all sent", "it is open");
+  await proxy.stop();
+});
+
 test("a tab that is closed offline leaves its edits to the next one", async () => {
   const proxy = new Proxy(server, seeded(1));
   await proxy.start();

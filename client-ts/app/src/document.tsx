@@ -9,7 +9,7 @@ import { Editor } from "./editor.js";
 import { Icon } from "./icons.js";
 import { Link } from "./link.js";
 import { Menu } from "./menu.js";
-import { Notices } from "./notices.js";
+import { Notices, useOffline } from "./notices.js";
 import { usePeople, type Person } from "./people.js";
 import { Presence, Typing } from "./presence.js";
 import { titleOf, visited } from "./recent.js";
@@ -33,6 +33,8 @@ export const DocumentPage = ({ id, create }: { id: string; create: boolean }) =>
   // Refused after it was known, it was deleted or closed to this user: what they had is still shown.
   const known = doc !== null && (sync === "refused" ? doc.version > 0 : sync !== "loading");
   const writable = access === "write" && sync !== "refused";
+  // Of a document without unsent edits the browser keeps nothing.
+  const awaited = useOffline() && sync === "loading";
 
   useEffect(() => {
     document.title = `${id} · Variorum`;
@@ -58,7 +60,7 @@ export const DocumentPage = ({ id, create }: { id: string; create: boolean }) =>
           <h1 title={id}>
             <bdi>{id}</bdi>
           </h1>
-          <Saving sync={sync} readOnly={known && access === "read"} />
+          <Saving sync={awaited ? "offline" : sync} readOnly={known && access === "read"} />
         </div>
         <Typing people={people} />
         {known && (
@@ -86,7 +88,7 @@ export const DocumentPage = ({ id, create }: { id: string; create: boolean }) =>
         ) : sync === "refused" ? (
           <Refused id={id} error={error} />
         ) : (
-          <p className="opening">Opening…</p>
+          <p className="opening">{awaited ? "It opens when you are back." : "Opening…"}</p>
         )}
       </main>
       {sharing && <Share id={id} onClose={() => setSharing(false)} />}

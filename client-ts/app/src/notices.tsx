@@ -9,15 +9,17 @@ import { useShared } from "./shared.js";
 /** How long a connection must be missing before it is worth a word, in milliseconds: a server that restarts is back before. */
 const GONE = 1_500;
 
-/** Whether `so` has been so for a while. */
-const useLasting = (so: boolean): boolean => {
+/** Whether there has been no connection for a while, though one is looked for. */
+export const useOffline = (): boolean => {
+  const { status } = useConnection(client);
+  const missing = status === "offline" || status === "connecting";
   const [lasting, setLasting] = useState(false);
   useEffect(() => {
-    if (!so) return setLasting(false);
+    if (!missing) return setLasting(false);
     const timer = setTimeout(() => setLasting(true), GONE);
     return () => clearTimeout(timer);
-  }, [so]);
-  return so && lasting;
+  }, [missing]);
+  return missing && lasting;
 };
 
 const Notice = ({ children, action, onAction }: { children: ReactNode; action?: string; onAction?: () => void }) => (
@@ -39,7 +41,7 @@ export const Notices = ({ doc }: { doc?: string }) => {
   const volatile = useShared(unkept);
   const kept = useShared(drafts).filter((draft) => doc === undefined || draft.doc === doc);
   const [open, setOpen] = useState(false);
-  const offline = useLasting(status === "offline" || status === "connecting");
+  const offline = useOffline();
   return (
     <>
       <div className="notices" role="status">
