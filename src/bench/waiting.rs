@@ -54,22 +54,25 @@ pub(super) async fn stalled(bench: &Bench) -> Result<Report, Failure> {
     let mut scribe = Scribe::connect(host.address).await?;
     let mut kept = scribe.open(&doc, &"It goes on and on. ".repeat(250)).await?.kept;
     let mut typing = Typing::new(1, Place::Random, Some(5_000));
-    // Typed three times: caches fill, then what the typing itself costs, then that with the readers.
-    let mut grown = [0.0; 3];
+    // Typed four times: until caches are full, once more for what the typing itself costs, and then with the readers. Looked at
+    // when the journal has been folded and what that took was given back, before readers are cut off.
+    let mut resident = [0.0; 4];
     let mut stopped = Vec::new();
-    for (round, grown) in grown.iter_mut().enumerate() {
-        let before = host.resident();
-        if round == 2 {
+    for (round, resident) in resident.iter_mut().enumerate() {
+        if round == 3 {
             for _ in 0..readers {
                 stopped.push(Stopped::open(host.address, &doc).await?);
             }
         }
         let typed = typing.edits(kept.text.len(), edits);
         kept = scribe.write(&doc, kept, typed, &[]).await?.1;
-        *grown = host.resident() as f64 - before as f64;
+        tokio::time::sleep(bench.calm(CALM)).await;
+        *resident = host.resident() as f64;
     }
+    let [_, first, second, with_readers] = resident;
+    let typing_alone = (second - first).max(0.0);
     let mut report = Report::new("stalled");
-    let each = (grown[2] - grown[1].max(0.0)) / readers as f64 / 1024.0;
+    let each = (with_readers - second - typing_alone) / readers as f64 / 1024.0;
     report.figures.push(Measured::new("readers that stopped", readers as f64, "", None));
     report.figures.push(Measured::new("memory each", each, "KiB", Some(64.0)));
     drop(stopped);
