@@ -232,14 +232,20 @@ impl Live {
         let (middle, newer) = {
             let state = self.state.lock();
             let history = state.document.history();
-            // What ends before the window of single revisions is read as a whole: memory need not have its end.
+            // What ends before the window of single revisions is read as a whole: `to` may lie within a block.
             let in_memory = history.start() <= to;
             let middle = if in_memory { history.reached_from(from) } else { to };
             (middle, if in_memory { history.pieces(middle, to) } else { Vec::new() })
         };
         let mut stretches = Vec::new();
         if from < middle {
-            stretches = self.hub.store.stretches(self.incarnation, from, middle).await?;
+            stretches = match self.hub.store.stretches(self.incarnation, from, middle).await {
+                // Of two versions that are kept, the one between them where memory begins need not be.
+                Err(StoreError::Pruned { version, .. }) if version == middle && middle < to => {
+                    return self.hub.store.stretches(self.incarnation, from, to).await;
+                }
+                older => older?,
+            };
         }
         stretches.extend(newer.iter().map(|piece| piece.stretch()));
         Ok(stretches)

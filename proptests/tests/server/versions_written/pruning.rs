@@ -99,6 +99,18 @@ async fn what_is_kept_reads_as_before_and_what_is_not_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_is_kept_is_restored_though_those_after_it_are_gone() {
+    on_every_store(async |server| {
+        let wanted = get(server, "?version=3").await["content"].clone();
+        prune(server, json!({"keep": "labels"})).await;
+        let answer = server.http("POST", "/v1/docs/d/restore", &[], &json!({"version": 3}).to_string()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(get(server, "").await["content"], wanted);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pruned_version_is_refused_with_the_oldest_that_is_kept() {
     on_every_store(async |server| {
         let labelled = get(server, "?version=300").await;
