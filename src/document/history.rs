@@ -23,7 +23,7 @@ const REACH: u64 = 16_384;
 /// revision is kept whatever it weighs.
 const WEIGHT_MAX: usize = 32 << 20;
 
-/// The revisions `(start, head]`, and blocks of 64 that end where they begin.
+/// The revisions `(start, head]`, and the blocks of 64 that lead to them.
 #[derive(Debug)]
 pub struct History {
     /// Version before the first revision here.
@@ -53,7 +53,7 @@ impl History {
         Version(self.start.0 + self.revisions.len() as u64)
     }
 
-    /// What the window weighs, in bytes.
+    /// What all of it weighs, in bytes.
     pub fn weight(&self) -> usize {
         self.weight
     }
@@ -64,7 +64,7 @@ impl History {
         self.revisions.get(place as usize)
     }
 
-    /// Adds the next revision, composes the blocks it completes, and lets go of what is older than the window.
+    /// Adds the next revision, composes the blocks it completes, and lets go of what is too old, or too heavy.
     pub fn push(&mut self, revision: Arc<Revision>) {
         assert_eq!(revision.version, self.head().next(), "revisions are pushed in order");
         self.weight += revision.op.weight();
@@ -86,15 +86,18 @@ impl History {
         self.forget_blocks(1, Version(head.0.saturating_sub(REACH)));
         while self.weight > WEIGHT_MAX && self.revisions.len() > 1 {
             // First what is older than the window: a window that is cut anywhere has no older blocks that lead to it.
-            self.forget_blocks(1, self.start);
-            if self.weight > WEIGHT_MAX {
-                self.begin_at(self.start.next());
-                self.forget_blocks(1, self.start);
+            let older = self.blocks[1].front().filter(|block| block.from < self.start);
+            match older.map(|block| block.to) {
+                Some(next) => self.forget_blocks(1, next),
+                None => {
+                    self.begin_at(self.start.next());
+                    self.forget_blocks(1, self.start);
+                }
             }
         }
     }
 
-    /// Lets go of the revisions before a version, and of the blocks of 8 that begin there.
+    /// Lets go of the revisions before a version, and of the blocks of 8 that begin before it.
     fn begin_at(&mut self, start: Version) {
         let gone = self.revisions.drain(..start.since(self.start) as usize);
         self.weight -= gone.map(|revision| revision.op.weight()).sum::<usize>();
@@ -123,7 +126,7 @@ impl History {
         self.cover(from, to, LEVELS)
     }
 
-    /// The revisions `(from, to]` as one stretch; `None` if there are none. Both lie in the window.
+    /// The [pieces](History::pieces) of `(from, to]` as one stretch; `None` if there are none.
     pub fn stretch(&self, from: Version, to: Version) -> Option<Stretch> {
         Stretch::join_all(self.pieces(from, to).iter().map(Piece::stretch).collect())
     }
