@@ -139,7 +139,7 @@ test("a document of which nothing is unsent says offline that it waits, and open
   proxy.down();
   await ana.page.reload();
   await ana.page.locator('.saving[data-sync="offline"]').waitFor();
-  await ana.page.getByText("It opens when you are back.").waitFor();
+  await ana.page.getByText("The document opens when you are back.").waitFor();
   await proxy.up();
   await eventually(async () => (await ana.read()) === "all sent", "it is open");
   await proxy.stop();

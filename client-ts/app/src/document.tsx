@@ -73,7 +73,7 @@ export const DocumentPage = ({ id, create }: { id: string; create: boolean }) =>
           </nav>
         )}
       </header>
-      <Notices doc={id} />
+      <Notices doc={id} awaited={awaited} />
       <main aria-label="Text" data-past={past || undefined}>
         {known ? (
           <>
@@ -88,7 +88,7 @@ export const DocumentPage = ({ id, create }: { id: string; create: boolean }) =>
         ) : sync === "refused" ? (
           <Refused id={id} error={error} />
         ) : (
-          <p className="opening">{awaited ? "It opens when you are back." : "Opening…"}</p>
+          !awaited && <p className="opening">Opening…</p>
         )}
       </main>
       {sharing && <Share id={id} onClose={() => setSharing(false)} />}

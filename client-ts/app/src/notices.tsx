@@ -33,8 +33,8 @@ const Notice = ({ children, action, onAction }: { children: ReactNode; action?: 
   </div>
 );
 
-/** `doc` is the document shown, if one is. */
-export const Notices = ({ doc }: { doc?: string }) => {
+/** `doc` is the document shown, if one is; `awaited` says that there is nothing of it to write in yet. */
+export const Notices = ({ doc, awaited = false }: { doc?: string; awaited?: boolean }) => {
   const { status } = useConnection(client);
   const asked = useShared(signIn);
   const problem = useShared(trouble);
@@ -58,7 +58,7 @@ export const Notices = ({ doc }: { doc?: string }) => {
           asked === "no" && (
             <Notice action="Try now" onAction={() => client.reconnect()}>
               <strong>You are offline.</strong>{" "}
-              {volatile ? "What you write is kept in this tab: leave it open until you are back." : "What you write is kept in this browser, and sent when you are back."}
+              {awaited ? "The document opens when you are back." : volatile ? "What you write is kept in this tab: leave it open until you are back." : "What you write is kept in this browser, and sent when you are back."}
             </Notice>
           )
         )}
