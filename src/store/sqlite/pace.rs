@@ -20,7 +20,7 @@ const IDLE: Duration = Duration::from_secs(2);
 /// After a fold that could not be finished, none begins for this long.
 const REST: Duration = Duration::from_secs(1);
 /// The write-ahead log is looked at when it has grown by about this much.
-pub const LOOK_AT_LOG: usize = 2 << 20;
+pub const GROWTH_UNTIL_LOOK: usize = 2 << 20;
 /// What a commit adds to the write-ahead log beside its bytes: pages that are written as a whole.
 const COMMIT_OVERHEAD: usize = 4 << 10;
 
@@ -98,7 +98,7 @@ impl Pace {
         signal.last_commit = Instant::now();
         signal.log_growth += bytes + COMMIT_OVERHEAD;
         let first = !std::mem::replace(&mut signal.unfolded, true);
-        if first || (!signal.nudged && (due || signal.log_growth >= LOOK_AT_LOG)) {
+        if first || (!signal.nudged && (due || signal.log_growth >= GROWTH_UNTIL_LOOK)) {
             signal.nudged = true;
             self.changed.notify_one();
         }

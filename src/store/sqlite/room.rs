@@ -22,7 +22,7 @@ pub struct Room {
     file: Option<File>,
     /// How long the file was when last looked at.
     length: u64,
-    /// The length from which the log begins again.
+    /// As long as the log becomes before it begins again.
     most: u64,
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Shared;
 use super::fold::RESTART_AT;
 use super::mark::{Mark, MarkFile};
-use super::pace::LOOK_AT_LOG;
+use super::pace::GROWTH_UNTIL_LOOK;
 use super::readers::Reader;
 use super::recover::{Journal, read_journal};
 use super::requests::{Answer, Edit, Request};
@@ -76,7 +76,7 @@ impl Writer {
         pen: Result<(Reader, Journal), String>,
     ) -> Self {
         // It grows past that length until it is looked at.
-        let room = Room::new(&shared.directory.database, RESTART_AT + LOOK_AT_LOG as u64);
+        let room = Room::new(&shared.directory.database, RESTART_AT + GROWTH_UNTIL_LOOK as u64);
         let mut writer = Writer {
             shared,
             requests,
