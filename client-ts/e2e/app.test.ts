@@ -127,14 +127,20 @@ test("offline, reloaded, the server killed, and back: nothing is lost or doubled
   await proxy.stop();
 });
 
-test("a document of which nothing is unsent says offline that it waits, and opens when there is a network", async () => {
+/** Someone whose network is a proxy of her own, with a document that she has begun. */
+const behindProxy = async (id: string, text: string): Promise<{ proxy: Proxy; ana: Person }> => {
   const proxy = new Proxy(server, seeded(1));
   await proxy.start();
   const ana = await someone("Ana");
-  await ana.open(proxy.url, "waiting");
+  await ana.open(proxy.url, id);
   await ana.text.click();
-  await ana.page.keyboard.type("all sent");
+  await ana.page.keyboard.type(text);
   await ana.saved();
+  return { proxy, ana };
+};
+
+test("a document of which nothing is unsent says offline that it waits, and opens when there is a network", async () => {
+  const { proxy, ana } = await behindProxy("waiting", "all sent");
   await ana.page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
   proxy.down();
   await ana.page.reload();
@@ -146,13 +152,7 @@ test("a document of which nothing is unsent says offline that it waits, and open
 });
 
 test("a tab that is closed offline leaves its edits to the next one", async () => {
-  const proxy = new Proxy(server, seeded(1));
-  await proxy.start();
-  const ana = await someone("Ana");
-  await ana.open(proxy.url, "left");
-  await ana.text.click();
-  await ana.page.keyboard.type("kept");
-  await ana.saved();
+  const { proxy, ana } = await behindProxy("left", "kept");
   proxy.down();
   await ana.page.locator('.saving[data-sync="offline"]').waitFor();
   await ana.page.keyboard.type(" for later");

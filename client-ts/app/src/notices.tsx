@@ -9,10 +9,11 @@ import { useShared } from "./shared.js";
 /** How long a connection must be missing before it is worth a word, in milliseconds: a server that restarts is back before. */
 const GONE = 1_500;
 
-/** Whether there has been no connection for a while, though one is looked for. */
+/** Whether there has been no connection for a while, though one is looked for, and not for want of a token. */
 export const useOffline = (): boolean => {
   const { status } = useConnection(client);
-  const missing = status === "offline" || status === "connecting";
+  const asked = useShared(signIn);
+  const missing = asked === "no" && (status === "offline" || status === "connecting");
   const [lasting, setLasting] = useState(false);
   useEffect(() => {
     if (!missing) return setLasting(false);
@@ -54,8 +55,7 @@ export const Notices = ({ doc, awaited = false }: { doc?: string; awaited?: bool
             {problem.code === "superseded" ? "This document is open elsewhere with this tab's identity." : `The server ended the connection: ${problem.message}.`}
           </Notice>
         ) : (
-          offline &&
-          asked === "no" && (
+          offline && (
             <Notice action="Try now" onAction={() => client.reconnect()}>
               <strong>You are offline.</strong>{" "}
               {awaited ? "The document opens when you are back." : volatile ? "What you write is kept in this tab: leave it open until you are back." : "What you write is kept in this browser, and sent when you are back."}
