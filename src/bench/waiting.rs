@@ -54,8 +54,8 @@ pub(super) async fn stalled(bench: &Bench) -> Result<Report, Failure> {
     let mut scribe = Scribe::connect(host.address).await?;
     let mut kept = scribe.open(&doc, &"It goes on and on. ".repeat(250)).await?.kept;
     let mut typing = Typing::new(1, Place::Random, Some(5_000));
-    // Typed four times: until caches are full, once more for what the typing itself costs, and then with the readers. Looked at
-    // when the journal has been folded and what that took was given back, before readers are cut off.
+    // Typed four times: twice while caches fill, once for what the typing itself costs, and then with the readers. Looked at when
+    // the journal has been folded and what that took was given back, before readers are cut off.
     let mut resident = [0.0; 4];
     let mut stopped = Vec::new();
     for (round, resident) in resident.iter_mut().enumerate() {

@@ -86,8 +86,7 @@ impl History {
         self.forget_blocks(1, Version(head.0.saturating_sub(REACH)));
         while self.weight > WEIGHT_MAX && self.revisions.len() > 1 {
             // First what is older than the window: a window that is cut anywhere has no older blocks that lead to it.
-            let older = self.blocks[1].front().filter(|block| block.from < self.start);
-            match older.map(|block| block.to) {
+            match self.oldest_block().map(|oldest| oldest.to) {
                 Some(next) => self.forget_blocks(1, next),
                 None => {
                     self.begin_at(self.start.next());
@@ -112,13 +111,17 @@ impl History {
         }
     }
 
+    /// The oldest of the blocks that begin before the window, if there is one.
+    fn oldest_block(&self) -> Option<&Stretch> {
+        self.blocks[1].front().map(Arc::as_ref).filter(|block| block.from < self.start)
+    }
+
     /// The first version at or after `from` from which [`History::pieces`] lead on. Nothing here is after the head.
     pub fn reached_from(&self, from: Version) -> Version {
-        match self.blocks[1].front() {
-            _ if from >= self.start => from,
-            Some(oldest) if oldest.from < self.start => Version(from.max(oldest.from).0.next_multiple_of(CUT)),
-            _ => self.start,
+        if from >= self.start {
+            return from;
         }
+        self.oldest_block().map_or(self.start, |oldest| Version(from.max(oldest.from).0.next_multiple_of(CUT)))
     }
 
     /// The fewest pieces that lead from `from`, which [can be reached](History::reached_from), to `to` in the window.
@@ -140,10 +143,10 @@ impl History {
         while at < to.0 {
             let block = (0..levels).rev().find_map(|level| {
                 let size = FAN_OUT.pow(level as u32 + 1);
-                let first = self.blocks[level].front().filter(|first| first.from.0 <= at)?.from.0;
-                (at.is_multiple_of(size) && at + size <= to.0)
-                    .then(|| self.blocks[level].get(((at - first) / size) as usize))
-                    .flatten()
+                let blocks = &self.blocks[level];
+                let first = blocks.front()?.from.0;
+                let fits = first <= at && at.is_multiple_of(size) && at + size <= to.0;
+                fits.then(|| blocks.get(((at - first) / size) as usize)).flatten()
             });
             match block {
                 Some(block) => {

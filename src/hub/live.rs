@@ -233,9 +233,12 @@ impl Live {
             let state = self.state.lock();
             let history = state.document.history();
             // What ends before the window of single revisions is read as a whole: `to` may lie within a block.
-            let in_memory = history.start() <= to;
-            let middle = if in_memory { history.reached_from(from) } else { to };
-            (middle, if in_memory { history.pieces(middle, to) } else { Vec::new() })
+            if history.start() <= to {
+                let middle = history.reached_from(from);
+                (middle, history.pieces(middle, to))
+            } else {
+                (to, Vec::new())
+            }
         };
         let mut stretches = Vec::new();
         if from < middle {

@@ -272,8 +272,8 @@ fn blocks_of_64_reach_back_for_thousands_of_revisions_and_no_further() {
         history.push(Arc::new(revision));
         let oldest = history.reached_from(Version::ZERO);
         // The first whole block begins at 128; until the window moves on, what is before it is there singly.
-        let expected = if history.start().0 == 100 { 100 } else { version.saturating_sub(REACH).max(128) };
-        let expected = if expected == 100 { 100 } else { expected.next_multiple_of(64) };
+        let reached = version.saturating_sub(REACH).max(128).next_multiple_of(64);
+        let expected = if history.start().0 == 100 { 100 } else { reached };
         assert_eq!(oldest.0, expected, "at {version}");
         assert_eq!(history.reached_from(history.start()), history.start());
         if version % 97 == 0 {
